@@ -1,0 +1,113 @@
+"""What FAVOR trains between the encoders and the LLM: projections, position table, causal Q-Former (spec section 2)."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from favor.config import FavorConfig
+from favor.qformer import CausalQFormer
+from favor.synchronise import audio_frames, pad_to_blocks, show_still, synchronise
+
+
+@dataclasses.dataclass(frozen=True)
+class Modalities:
+    """The encoders' outputs for one clip, before any projection; None where a modality is missing.
+
+    Attributes:
+        visual: (T, slots, hidden) image Q-Former outputs, T = 1 for a still image.
+        speech: (1500 a 30 s, speech width).
+        sound: (at most 1500 a 30 s, sound width).
+        still: whether the picture lasts as long as the sound.
+    """
+
+    visual: Tensor | None = None
+    speech: Tensor | None = None
+    sound: Tensor | None = None
+    still: bool = False
+
+
+class Aligner(nn.Module):
+    """Encoder features of a batch of clips become LLM tokens.
+
+    Args:
+        config: the sizes.
+    """
+
+    def __init__(self, config: FavorConfig) -> None:
+        super().__init__()
+        self.config, self.slots = config.causal_qformer, config.slots
+        hidden, width = config.causal_qformer.hidden_size, config.frame_width
+        self.speech_proj = nn.Linear(config.speech.d_model, hidden)
+        self.sound_proj = nn.Linear(config.sound.encoder_embed_dim, hidden) if config.sound else None
+        self.frame_norm = nn.LayerNorm(width, eps=1e-5)
+        self.positions = nn.Embedding(config.causal_qformer.max_positions, width)
+        self.query_tokens = nn.ParameterList(
+            nn.Parameter(torch.zeros(1, queries, hidden)) for _, queries in self.config.resolutions
+        )
+        self.causal_qformer = CausalQFormer(config.causal_qformer, width, config.slots)
+        self.llm_proj = nn.Linear(hidden * len(self.config.resolutions), config.language.hidden_size)
+
+    def forward(self, clips: Sequence[Modalities]) -> list[Tensor]:
+        """Makes the LLM tokens of each clip; blocks of all clips go through the Q-Former together.
+
+        Returns:
+            For each clip (block queries * blocks, LLM width).
+        """
+        windows = [self.frames(clip) for clip in clips]
+        tokens = self.llm_proj(self.join(self.query(windows))).flatten(0, 1)
+        blocks = [-(-len(window) // self.config.block_frames) for window in windows]
+        return list(tokens.split([count * self.config.block_queries for count in blocks]))
+
+    def frames(self, clip: Modalities) -> Tensor:
+        """Synchronises the modalities of one clip into (T, slots, frame width)."""
+        audio = self._audio_frames(clip)
+        visual = clip.visual
+        if visual is not None and clip.still:
+            visual = show_still(visual, audio[0])
+        return synchronise([visual, *audio])
+
+    def query(self, windows: Sequence[Tensor]) -> list[Tensor]:
+        """Runs the causal Q-Former over the blocks of all windows, once for each resolution.
+
+        Args:
+            windows: (T, slots, frame width) each.
+
+        Returns:
+            For each resolution, the coarsest first, (blocks, queries, hidden).
+        """
+        padded, is_frame = pad_to_blocks(windows, self.config.block_frames)  # (P, slots, width), (P,)
+        normed = self.frame_norm(padded)
+        return [
+            self._query_blocks(normed, is_frame, frames, query_tokens)
+            for (frames, _), query_tokens in zip(self.config.resolutions, self.query_tokens, strict=True)
+        ]
+
+    def join(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Lays the resolutions' outputs of a block side by side, the finest first.
+
+        Returns:
+            (blocks, block queries, resolutions * hidden).
+        """
+        queries = self.config.block_queries
+        return torch.cat([output.reshape(-1, queries, output.shape[-1]) for output in reversed(outputs)], dim=-1)
+
+    def _query_blocks(self, normed: Tensor, is_frame: Tensor, frames: int, query_tokens: Tensor) -> Tensor:
+        length = frames * self.slots
+        blocks = normed.reshape(-1, length, normed.shape[-1]) + self.positions.weight[:length]  # fact 9
+        is_token = is_frame.repeat_interleave(self.slots).reshape(-1, length)
+        return self.causal_qformer(query_tokens, blocks, is_token)
+
+    def _audio_frames(self, clip: Modalities) -> list[Tensor | None]:
+        if clip.speech is None:
+            return [None] if self.sound_proj is None else [None, None]
+        streams: list[Tensor | None] = [audio_frames(self.speech_proj(clip.speech), self.slots)]
+        if self.sound_proj is not None:
+            if clip.sound is None:
+                raise ValueError("this model hears sound events, but the clip's features hold none; encode it again")
+            # BEATs yields 1496 tokens for 30 s; zeros are appended before the projection, as in the release.
+            sound = F.pad(clip.sound, (0, 0, 0, len(clip.speech) - len(clip.sound)))
+            streams.append(audio_frames(self.sound_proj(sound), self.slots))
+        return streams

@@ -1,0 +1,1 @@
+"""Media files become windows of aligned frames and samples."""

@@ -1,0 +1,60 @@
+"""A clip: the frames and the sound of one window, ready for the model."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000  # Hz, what Whisper and BEATs expect
+FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Clip:
+    """Aligned frames and samples of one window; either may be missing, not both.
+
+    Time 0 is the start of the window: sample ``k`` belongs to ``k / 16000`` s and frame ``i`` is shown at
+    ``frame_times[i]``.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8 RGB, upright, or None without picture. A single (H, W, 3) picture is a still image.
+        audio: (n,) float32 in [-1, 1], 16 kHz mono, or None without sound.
+        frame_times: (T,) float64 seconds, never falling; two frames a second when not given.
+        still: whether the picture is a still image, which is shown for as long as the sound lasts.
+
+    Raises:
+        ValueError: if both are missing, or a shape, type or order is wrong.
+    """
+
+    frames: NDArray[np.uint8] | None = None
+    audio: NDArray[np.float32] | None = None
+    frame_times: NDArray[np.float64] | None = None
+    still: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frames is None and self.audio is None:
+            raise ValueError("a clip needs frames, audio or both; got neither")
+        if self.frames is not None:
+            self._check_frames()
+        if self.audio is not None and (self.audio.ndim != 1 or self.audio.dtype != np.float32):
+            raise ValueError(f"audio must be (n,) float32 at 16 kHz; got {self.audio.shape} {self.audio.dtype}")
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the frames and samples take, in bytes."""
+        return sum(array.nbytes for array in (self.frames, self.audio) if array is not None)
+
+    def _check_frames(self) -> None:
+        frames = self.frames
+        assert frames is not None
+        if frames.ndim == 3:
+            object.__setattr__(self, "frames", frames := frames[None])
+            object.__setattr__(self, "still", True)
+        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
+            raise ValueError(f"frames must be (T, H, W, 3) uint8 with T > 0; got {frames.shape} {frames.dtype}")
+        if self.frame_times is None:
+            object.__setattr__(self, "frame_times", np.arange(len(frames)) / FRAMES_PER_SECOND)
+        times = self.frame_times
+        assert times is not None
+        if times.shape != frames.shape[:1] or np.any(np.diff(times) < 0):
+            raise ValueError(f"frame_times must be ({len(frames)},) and never fall; got {times.shape}")

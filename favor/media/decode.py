@@ -1,0 +1,70 @@
+"""Cutting media files into clips: sound and picture of any spans in one pass."""
+
+from collections.abc import Iterator, Sequence
+
+from favor.media import containers, probe
+from favor.media.clip import Clip
+from favor.media.reader import Reader, Span
+
+SEEK_GAP_MS = 10_000  # a longer gap between spans is skipped by seeking; keyframes are rarely further apart
+
+
+def decode_windows(uri: str, spans: Sequence[Span], frame_size: int | None) -> Iterator[Clip]:
+    """Decodes spans of a file, in one pass over its sound and picture.
+
+    Time is the file's presentation clock: zero is the start of its earliest stream. Frames are chosen as in
+    `favor.media.sampling`; where none begins in a span, the one still on display is shown. Sample ``k`` of a clip
+    belongs to ``start + k / 16000`` s, with silence where the file has no sound. Memory holds a few
+    clips, however long the file is.
+
+    Args:
+        uri: a local path or fsspec URL.
+        spans: half-open ``(start_ms, end_ms)``, ascending.
+        frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
+
+    Yields:
+        One clip per span, in their order: ``audio`` is None if the file has no sound at all, ``frames`` if it has no
+        picture in this span.
+
+    Raises:
+        MediaError: ``truncated`` if the file ends before the span although its header promises more, ``empty_window``
+            if it has neither picture nor sound in the span, and all that `open_container` raises.
+    """
+    with containers.open_container(uri) as container:
+        reader = Reader(container, uri, frame_size)
+        for run in _runs(spans):
+            yield from reader.clips(run)
+
+
+def read_clip(uri: str, start: float = 0.0, end: float | None = None, frame_size: int | None = None) -> Clip:
+    """Reads a part of a media file: two frames a second and its sound as 16 kHz mono.
+
+    Args:
+        uri: a local path or fsspec URL.
+        start: seconds from the start of the file.
+        end: seconds from the start of the file; None, or anything past its end, is its end.
+        frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
+
+    Raises:
+        ValueError: if the file ends before ``start``, or ``end`` is not after it.
+        MediaError: if the file cannot be read; see `decode_windows`.
+    """
+    with containers.open_container(uri) as container:
+        duration_ms = probe.duration_ms(container, uri)
+    start_ms = round(start * 1000)
+    end_ms = duration_ms if end is None else min(round(end * 1000), duration_ms)
+    if not 0 <= start_ms < end_ms:
+        raise ValueError(f"{uri} lasts {duration_ms / 1000} s; cannot read it from {start} s to {end} s")
+    return next(decode_windows(uri, [(start_ms, end_ms)], frame_size))
+
+
+def _runs(spans: Sequence[Span]) -> Iterator[list[Span]]:
+    """Groups spans so that reading through the gaps within a group is cheaper than seeking over them."""
+    run: list[Span] = []
+    for span in spans:
+        if run and span[0] - run[-1][1] > SEEK_GAP_MS:
+            yield run
+            run = []
+        run.append(span)
+    if run:
+        yield run

@@ -1,0 +1,112 @@
+"""Choosing and scaling the frames of a window."""
+
+from fractions import Fraction
+from typing import cast
+
+import numpy as np
+from av.buffer import Buffer
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from favor.media import sampling
+
+Image = NDArray[np.uint8]
+
+
+def display_matrix(frame: VideoFrame) -> NDArray[np.int32]:
+    """Returns how the file wants a frame shown: (2, 2), the identity where it does not say.
+
+    Row ``[a, b]`` says where a step to the right in the coded picture leads on the screen, ``[c, d]`` where a step
+    down leads; both in screen coordinates, x to the right and y down.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return np.eye(2, dtype=np.int32)
+    return np.frombuffer(bytes(cast(Buffer, matrix)), np.int32).reshape(3, 3)[:2, :2]
+
+
+def upright(image: Image, matrix: NDArray[np.int32]) -> Image:
+    """Returns an image as it is meant to be seen, turned by quarters and mirrored as the display matrix says.
+
+    Args:
+        image: (H, W, 3) as coded.
+        matrix: (2, 2) of `display_matrix`; other angles are taken to the nearest quarter.
+    """
+    (a, b), (c, d) = matrix
+    if abs(b) > abs(a):
+        image, a, d = image.swapaxes(0, 1), c, b
+    return image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def clockwise_degrees(matrix: NDArray[np.int32]) -> int:
+    """Returns the turn that brings a picture upright: 0, 90, 180 or 270 degrees clockwise, mirroring left aside."""
+    (a, b), (_, d) = matrix
+    if abs(b) > abs(a):
+        return 90 if b > 0 else 270
+    return 180 if d < 0 else 0
+
+
+class FrameScaler:
+    """Turns decoded frames into upright RGB images of one size.
+
+    Args:
+        size: images become (size, size, 3), whatever their aspect; None keeps the size of the first of them.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self._size = size and (size, size)
+        self._matrix: NDArray[np.int32] | None = None
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> Image:
+        """Returns (H, W, 3) uint8."""
+        if self._matrix is None:  # read once: PyAV keeps a frame whose side data was read until cycles are collected
+            self._matrix = display_matrix(frame)
+        self._size = self._size or (frame.width, frame.height)
+        scaled = self._reformatter.reformat(frame, *self._size, "rgb24", interpolation="BICUBIC")
+        return upright(scaled.to_ndarray().astype(np.uint8, copy=False), self._matrix)
+
+
+class FramePicker:
+    """Collects the frames of one window, two a second, from all its frames in the order of their times.
+
+    A window in which no frame begins shows the one that is still on display when it starts: the end of a file a few
+    milliseconds past a whole number of windows, or a slide that stands for minutes.
+
+    Attributes:
+        full: whether no later frame can belong to the window.
+    """
+
+    def __init__(self, start_ms: int, end_ms: int, scale: FrameScaler) -> None:
+        self.full = False
+        self._start = Fraction(start_ms, 1000)
+        self._end = Fraction(end_ms, 1000)
+        self._slots = sampling.slot_count(end_ms - start_ms)
+        self._scale = scale
+        self._images: list[Image] = []
+        self._times: list[float] = []
+        self._standing: VideoFrame | None = None
+
+    def offer(self, time: Fraction, frame: VideoFrame) -> None:
+        """Shows a frame in the slots that wait for it, if any; only then is it converted.
+
+        Args:
+            time: when it is presented, in seconds of the file.
+            frame: the decoded frame, on display in the window.
+        """
+        if time < self._start:
+            self._standing = frame
+        elif time < self._end:
+            due = sampling.slots_due(time - self._start, len(self._images), self._slots)
+            self._images += [self._scale(frame)] * due if due else []
+            self._times += [float(time - self._start)] * due
+        self.full = time >= self._end or len(self._images) == self._slots
+
+    def frames(self) -> tuple[Image, NDArray[np.float64]] | None:
+        """Returns (T, H, W, 3) images and their (T,) times in seconds from the window's start, None without any."""
+        if self._images:
+            return np.stack(self._images), np.array(self._times)
+        if self._standing is not None:
+            return self._scale(self._standing)[None], np.zeros(1)
+        return None

@@ -1,0 +1,126 @@
+"""What a media file is, from its header and its first picture."""
+
+import dataclasses
+import math
+from itertools import islice
+
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from favor.errors import MediaError
+from favor.media import containers, picture
+from favor.media.files import MediaFile
+
+STILL_DURATION_MS = 500  # one time step of the model
+PACKETS_TO_FIRST_PICTURE = 300  # how far into a damaged file to look for one
+MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
+
+
+@dataclasses.dataclass(frozen=True)
+class MediaInfo:
+    """What the header of a media file says; None for what the file does not have.
+
+    Attributes:
+        media_id: the file's identity.
+        uri: a local path or fsspec URL.
+        bytes: the file's size.
+        container: libavformat's name of the format, such as ``matroska,webm``.
+        duration_ms: from the start of the earliest stream to the end of the last, rounded up; 500 for a still picture.
+        video_codec: libavcodec's name of the codec of the picture.
+        audio_codec: the same for the sound.
+        width: pixels across, as displayed, that is after rotation.
+        height: pixels down, as displayed.
+        rotation: 0, 90, 180 or 270 degrees clockwise that bring the coded picture upright; decoded frames are upright.
+        frame_rate: average frames a second.
+        sample_rate: of the sound as stored, in Hz.
+        av_offset_ms: how much later than the picture the sound starts.
+        still: whether the file is a still picture.
+    """
+
+    media_id: str
+    uri: str
+    bytes: int
+    container: str
+    duration_ms: int
+    video_codec: str | None
+    audio_codec: str | None
+    width: int | None
+    height: int | None
+    rotation: int | None
+    frame_rate: float | None
+    sample_rate: int | None
+    av_offset_ms: int | None
+    still: bool
+
+
+def probe(media: MediaFile) -> MediaInfo:
+    """Reads a file's header and first picture; the whole file only where the header has no duration.
+
+    The first picture is decoded since only it says how it is rotated, in video and in photographs.
+
+    Raises:
+        MediaError: ``no_streams`` without picture and sound, ``no_times``, and what `open_container` raises.
+        OSError: if the file cannot be found or read.
+    """
+    with containers.open_container(media.uri) as container:
+        video, audio = containers.usable_streams(container, media.uri)
+        width, height, rotation = _geometry(container, video) if video else (None, None, None)
+        return MediaInfo(
+            media_id=media.media_id,
+            uri=media.uri,
+            bytes=media.bytes,
+            container=container.format.name,
+            duration_ms=duration_ms(container, media.uri),
+            video_codec=video.codec.canonical_name if video else None,
+            audio_codec=audio.codec.canonical_name if audio else None,
+            width=width,
+            height=height,
+            rotation=rotation,
+            frame_rate=_frame_rate(container, video) if video else None,
+            sample_rate=audio.codec_context.sample_rate if audio else None,
+            av_offset_ms=_offset_ms(video, audio) if video and audio else None,
+            still=containers.is_still(container),
+        )
+
+
+def duration_ms(container: InputContainer, uri: str) -> int:
+    """Returns how long an open file is, rounded up so that nothing is lost; reads all of it if the header is silent.
+
+    Raises:
+        MediaError: ``no_times`` if nothing in the file says when it is to be played.
+    """
+    if containers.is_still(container):
+        return STILL_DURATION_MS
+    seconds = containers.declared_duration(container) or containers.measured_duration(uri)
+    if not seconds:
+        raise MediaError("no_times", f"{uri}: its packets carry no times; remux it into mp4 or mkv")
+    return math.ceil(seconds * 1000)
+
+
+def _geometry(container: InputContainer, video: VideoStream) -> tuple[int | None, int | None, int]:
+    frame = _first_picture(container, video)
+    if frame is None:
+        return video.width or None, video.height or None, 0
+    rotation = picture.clockwise_degrees(picture.display_matrix(frame))
+    width, height = (frame.height, frame.width) if rotation in (90, 270) else (frame.width, frame.height)
+    return width, height, rotation
+
+
+def _first_picture(container: InputContainer, video: VideoStream) -> VideoFrame | None:
+    video.codec_context.thread_count = 1
+    for packet in islice(container.demux(video), PACKETS_TO_FIRST_PICTURE):
+        for frame in containers.decode_packet(packet):
+            return frame
+    return None
+
+
+def _frame_rate(container: InputContainer, video: VideoStream) -> float | None:
+    rate = video.average_rate
+    return float(rate) if rate and rate <= MAX_FRAME_RATE and not containers.is_still(container) else None
+
+
+def _offset_ms(video: VideoStream, audio: AudioStream) -> int | None:
+    shown, heard = containers.stream_start(video), containers.stream_start(audio)
+    return None if shown is None or heard is None else round((heard - shown) * 1000)

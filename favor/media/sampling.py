@@ -1,0 +1,45 @@
+"""The arithmetic of windows and frame slots; no file is touched here."""
+
+from fractions import Fraction
+
+from favor.media.clip import FRAMES_PER_SECOND
+
+
+def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:
+    """Tiles a file with half-open windows.
+
+    Args:
+        duration_ms: how long the file is.
+        window_ms: how long each window is.
+
+    Returns:
+        ``(start_ms, end_ms)`` of each window; they tile ``[0, duration_ms)`` exactly, the last one may be shorter.
+
+    Raises:
+        ValueError: if the duration is negative or the window is not positive.
+    """
+    if duration_ms < 0 or window_ms <= 0:
+        raise ValueError(f"need duration_ms >= 0 and window_ms > 0; got {duration_ms} and {window_ms}")
+    return [(start, min(start + window_ms, duration_ms)) for start in range(0, duration_ms, window_ms)]
+
+
+def slot_count(duration_ms: int) -> int:
+    """Returns how many frame slots a window has: slot ``k`` is at ``k / 2`` s and lies before the window's end."""
+    return -(-duration_ms * FRAMES_PER_SECOND // 1000)
+
+
+def slots_due(time: Fraction, filled: int, slots: int) -> int:
+    """Returns how many slots a frame fills: those not filled yet that lie at or before it.
+
+    A slot shows the first frame at or after the slot's time. Offer the frames of a window in the order of their
+    times and each of them fills the slots that have been waiting for it: none at high frame rates mostly, several
+    where frames are rarer than slots.
+
+    Args:
+        time: when the frame is presented, in seconds from the start of its window.
+        filled: how many slots earlier frames have filled.
+        slots: how many slots the window has.
+    """
+    if time < 0:
+        return 0
+    return max(0, min(slots, time * FRAMES_PER_SECOND // 1 + 1) - filled)

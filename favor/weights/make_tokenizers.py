@@ -1,0 +1,62 @@
+"""Makes favor-mini's configuration and tokenizers out of ``sentences.txt``.
+
+Run it as ``python -m favor.weights.make_tokenizers``.
+"""
+
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from favor.checkpoints import LANGUAGE_TOKENIZER, QUESTION_TOKENIZER, write_config
+from favor.presets import FAVOR_MINI
+
+HERE = Path(__file__).parent
+SENTENCES = HERE / "sentences.txt"
+
+
+def language_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
+    """A BPE tokenizer with Llama's habits: a leading space before each text, bytes for what it has not seen."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(content=" ", left=1)]
+    )
+    special = ["<pad>", "<s>", "</s>", "<unk>"]
+    bytes_ = [f"<0x{value:02X}>" for value in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=vocab_size, special_tokens=special + bytes_, show_progress=False)
+    tokenizer.train([str(SENTENCES)], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
+
+
+def question_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
+    """A WordPiece tokenizer like that of bert-base-uncased, cut on the left."""
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(special.values()),
+        initial_alphabet=[chr(code) for code in range(33, 127) if not chr(code).isupper()],
+        show_progress=False,
+    )
+    tokenizer.train([str(SENTENCES)], trainer)
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[SEP]", "[CLS]")]
+    tokenizer.post_processor = processors.BertProcessing(*ends)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, truncation_side="left", **special)
+
+
+def main() -> None:
+    """Writes the folder ``favor-mini`` beside this file; weights that lie there are left alone."""
+    folder = HERE / FAVOR_MINI.name
+    write_config(FAVOR_MINI, folder)
+    language_tokenizer(FAVOR_MINI.language.vocab_size).save_pretrained(folder / LANGUAGE_TOKENIZER)
+    question_tokenizer(FAVOR_MINI.image_qformer.vocab_size).save_pretrained(folder / QUESTION_TOKENIZER)
+
+
+if __name__ == "__main__":
+    main()

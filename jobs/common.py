@@ -1,0 +1,199 @@
+"""What the commands that run the pipeline share: their options, and the run itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.options import RunOptions
+    from pipeline.report import Summary
+    from transforms.records import Question
+
+CAPTION_PROMPT = "Describe what is seen and heard."
+TRANSCRIBE_PROMPT = "Can you transcribe the speech into text?"
+
+
+class RunCommand(click.Command):
+    """A command that hands everything behind ``--`` to Beam."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Sets Beam's options aside before click sees them."""
+        context.meta["beam_options"] = ()
+        if "--" in args:
+            split = args.index("--")
+            context.meta["beam_options"] = tuple(args[split + 1 :])
+            args = args[:split]
+        return super().parse_args(context, args)
+
+
+class BatchSize(click.ParamType):
+    """A number of windows, or ``auto``."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int | None:
+        """Returns the number, or None for ``auto``."""
+        return None if value in (None, "auto") else click.IntRange(1).convert(value, param, context)
+
+
+OPTIONS = (
+    click.argument("corpus", nargs=-1, required=True),
+    click.option("-o", "--output", required=True, metavar="DIR", help="Where the tables go; local or any fsspec URL."),
+    click.option("--model", default="favor-mini", show_default=True, help="A preset's name or a model folder."),
+    click.option("--question", "texts", multiple=True, metavar="TEXT", help="Ask this too; may be repeated."),
+    click.option(
+        "--questions",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        help="Ask these too: JSON lines or CSV with question_id, question and, optionally, uri.",
+    ),
+    click.option(
+        "--window-seconds",
+        default=30.0,
+        show_default=True,
+        type=click.FloatRange(0.5, 3600),
+        help="What the model sees at once.",
+    ),
+    click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer."),
+    click.option("--num-beams", default=1, show_default=True, type=click.IntRange(1), help="1 is greedy."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+    click.option(
+        "--dtype",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+        help="Of the weights.",
+    ),
+    click.option("--batch-size", default="auto", show_default=True, type=BatchSize(), help="Windows at once."),
+    click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine."),
+    click.option("--runner", default="DirectRunner", show_default=True, help="Beam runner; its options go behind --."),
+    click.option("--overwrite", is_flag=True, help="Start anew instead of going on where an earlier run stopped."),
+)
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the corpus argument and the options of a run to a command."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return click.pass_context(command)
+
+
+def caption_question(prompt: str = CAPTION_PROMPT) -> Question:
+    """Returns the question whose answers are captions."""
+    from transforms.records import CAPTIONS, Question
+
+    return Question(CAPTIONS, "caption", prompt)
+
+
+def transcribe_question() -> Question:
+    """Returns the question whose answers are transcripts."""
+    from transforms.records import TRANSCRIPTS, Question
+
+    return Question(TRANSCRIPTS, "transcript", TRANSCRIBE_PROMPT)
+
+
+def execute(context: click.Context, questions: list[Question], options: dict[str, Any]) -> None:
+    """Runs the pipeline and prints the summary.
+
+    Args:
+        context: of the command.
+        questions: what the command itself asks.
+        options: the values of ``OPTIONS``.
+
+    Raises:
+        click.ClickException: for everything that a user or a machine can do wrong, in one line.
+    """
+    from favor.errors import FavorError
+    from pipeline.run import run
+
+    overwrite = options.pop("overwrite")
+    if options["workers"] > 1 and options["runner"] != "DirectRunner":
+        raise click.UsageError(f"--workers is for this machine; {options['runner']} has its own options, behind --")
+    try:
+        run_options = make_options(questions, beam_options=context.meta["beam_options"], **options)
+        if not run_options.trained:
+            click.echo(f"{run_options.identity.model} is untrained: its text means nothing", err=True)
+        summary = run(run_options, overwrite)
+    except (FavorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted; the same command goes on where it stopped") from None
+    click.echo(str(summary))
+    _judge(summary)
+
+
+def _judge(summary: Summary) -> None:
+    if summary.missing:
+        raise click.ClickException(f"{summary.missing} windows came to no end: rows were lost")
+    if not summary.count("files_readable"):
+        raise click.ClickException(f"no file could be read; {summary.options.output}/failures says why")
+
+
+def make_options(
+    questions: list[Question],
+    *,
+    corpus: tuple[str, ...],
+    output: str,
+    texts: tuple[str, ...] = (),
+    files: tuple[str, ...] = (),
+    model: str = "favor-mini",
+    window_seconds: float = 30.0,
+    max_new_tokens: int = 128,
+    num_beams: int = 1,
+    batch_size: int | None = None,
+    device: str = "auto",
+    **rest: Any,
+) -> RunOptions:
+    """Turns what was typed into the options of a run.
+
+    Args:
+        questions: what the command itself asks.
+        corpus: files, directories and globs.
+        output: the output directory.
+        texts: questions to ask too.
+        files: files of questions to ask too.
+        model: a preset's name or a model folder.
+        window_seconds: the length of a window.
+        max_new_tokens: the longest answer.
+        num_beams: of the search; 1 is greedy.
+        batch_size: windows at once; None for what suits the device.
+        device: ``auto`` or a torch device.
+        rest: further fields of ``RunOptions``.
+
+    Raises:
+        FavorError: if there is no such model, or a file of questions is wrong.
+    """
+    from favor import GenerationOptions
+    from favor.card import describe
+    from pipeline.options import RunOptions, auto_batch_size
+    from pipeline.questions import read_questions
+    from transforms.records import ANSWERS, Identity, Question
+
+    asked = [Question(ANSWERS, f"q{number}", text) for number, text in enumerate(texts, start=1)]
+    asked += [question for path in files for question in read_questions(path)]
+    card = describe(model)
+    generation = GenerationOptions(max_new_tokens=max_new_tokens, num_beams=num_beams)
+    frame_size = card.config.visual.image_size
+    return RunOptions(
+        corpus=corpus,
+        output=output,
+        questions=(*questions, *asked),
+        identity=Identity(
+            model=card.name,
+            model_revision=card.revision,
+            sampling=f"{card.config.frame_sampling} frames of {frame_size} px",
+            generation=json.dumps(generation.to_dict(), sort_keys=True),
+        ),
+        trained=card.trained,
+        generation=generation,
+        frame_size=frame_size,
+        window_ms=round(window_seconds * 1000),
+        batch_size=batch_size or auto_batch_size(device),
+        device=device,
+        **rest,
+    )

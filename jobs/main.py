@@ -1,0 +1,33 @@
+"""The command ``favor``; what a subcommand needs is imported only when it runs."""
+
+import importlib
+
+import click
+
+from pipeline.environment import set_up
+
+COMMANDS = ("caption", "qa", "transcribe")
+
+
+class JobGroup(click.Group):
+    """Finds the subcommand ``name`` as ``jobs.name.command``."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Returns the subcommands in the order in which they are told."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Returns a subcommand."""
+        return importlib.import_module(f"jobs.{name}").command if name in COMMANDS else None
+
+
+@click.group(cls=JobGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", is_flag=True, help="Show what the libraries log.")
+@click.version_option(package_name="favor-on-beam")
+def main(verbose: bool) -> None:
+    """Turns archives of videos into tables of captions, answers and speech transcripts."""
+    set_up(verbose)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""How a process is set up before it imports anything heavy."""
+
+import logging
+import os
+
+
+def set_up(verbose: bool = False) -> None:
+    """Sets logging and threads; the processes that this one starts inherit both.
+
+    Args:
+        verbose: show what the libraries log. Without it they are silent unless something breaks.
+    """
+    verbose = verbose or "FAVOR_VERBOSE" in os.environ
+    if verbose:
+        os.environ["FAVOR_VERBOSE"] = "1"
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR)
+    if not verbose:  # Beam logs every exception that it then raises
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    # Threads that spin while they wait take the cores from the decoder, and from everybody else on the machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,0 +1,187 @@
+"""The journal: rows on disk as the work goes on, in small atomic Parquet parts that a later run can read."""
+
+import collections
+import dataclasses
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
+
+from favor.media.files import digest
+from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SCHEMAS
+from pipeline.storage import Storage
+from transforms.metrics import count
+from transforms.records import RESULT_TABLES, Answered, Failure, MediaRow
+
+FLUSH_SECONDS = 5.0  # a row waits no longer than this before it is on disk
+RESOLVED = "resolved"  # the code of a failure that a later attempt has mended
+
+Span = tuple[str, int | None, int | None]  # uri, start_ms, end_ms
+
+
+class Journal:
+    """All rows written so far, in ``OUTPUT/journal/TABLE/NAME.parquet``; safe to pickle.
+
+    Args:
+        output: the run's output directory, a local path or any fsspec URL.
+        metadata: goes into every file's metadata.
+    """
+
+    def __init__(self, output: str, metadata: dict[str, str] | None = None) -> None:
+        self.storage = Storage(output)
+        self.metadata = metadata or {}
+
+    def write(self, table: str, rows: list[Any]) -> None:
+        """Writes a part, named by the rows that it holds: written twice, it is still one part."""
+        schema = SCHEMAS[table].with_metadata(self.metadata)
+        data = pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema)
+        sink = pa.BufferOutputStream()
+        pq.write_table(data, sink, compression="zstd")
+        keys = sorted(digest(*(getattr(row, key) for key in ROW_KEYS[table])) for row in rows)
+        attempts = {getattr(row, "attempt", 1) for row in rows}
+        self.storage.write(sink.getvalue().to_pybytes(), "journal", table, f"{digest(*keys, *attempts)}.parquet")
+
+    def parts(self, table: str) -> pyarrow.dataset.Dataset:
+        """Returns all parts of a table as one dataset."""
+        paths = self.storage.list("journal", table, suffix=".parquet")
+        return pyarrow.dataset.dataset(
+            paths, schema=SCHEMAS[table], format="parquet", filesystem=self.storage.filesystem
+        )
+
+    def done(self) -> frozenset[str]:
+        """Returns the ids of all results."""
+        return frozenset(row["result_id"] for table in RESULT_TABLES for row in self._rows(table, ["result_id"]))
+
+    def failed(self) -> dict[Span, int]:
+        """Returns what has failed and was not mended since, with the number of attempts."""
+        attempts: dict[Span, tuple[int, str]] = {}
+        for row in self._rows(FAILURES, ["uri", "start_ms", "end_ms", "attempt", "code"]):
+            span = (row["uri"], row["start_ms"], row["end_ms"])
+            attempts[span] = max(attempts.get(span, (0, "")), (row["attempt"], row["code"]))
+        return {span: attempt for span, (attempt, code) in attempts.items() if code != RESOLVED}
+
+    def _rows(self, table: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+        for batch in self.parts(table).to_batches(columns=columns):
+            yield from batch.to_pylist()
+
+
+class JournalWriter:
+    """Collects rows and writes them every few seconds, from a background thread, so that no row waits for the next.
+
+    Args:
+        journal: where the rows go.
+        interval: seconds between parts.
+    """
+
+    def __init__(self, journal: Journal, interval: float = FLUSH_SECONDS) -> None:
+        self._journal = journal
+        self._interval = interval
+        self._rows: dict[str, list[Any]] = collections.defaultdict(list)
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._error: OSError | None = None
+        threading.Thread(target=self._run, name="journal", daemon=True).start()
+
+    def append(self, table: str, row: Any) -> None:
+        """Takes a row.
+
+        Raises:
+            OSError: if an earlier row could not be written.
+        """
+        with self._lock:
+            self._rows[table].append(row)
+        self._check()
+
+    def flush(self) -> None:
+        """Writes all rows that wait.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        with self._lock:  # a second flush waits until the first has written: after it, everything is on disk
+            for table in [table for table, rows in self._rows.items() if rows]:
+                self._journal.write(table, self._rows[table])
+                self._rows[table] = []
+        self._check()
+
+    def close(self) -> None:
+        """Writes all rows that wait and ends the thread."""
+        self._closed.set()
+        self.flush()
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._interval):
+            try:
+                self.flush()
+            except OSError as error:  # raised where the next row comes, in the thread that can stop the run
+                self._error = error
+                return
+
+    def _check(self) -> None:
+        if self._error:
+            raise self._error
+
+
+class Record(beam.DoFn):
+    """Writes the rows of elements to the journal.
+
+    Args:
+        journal: where they go.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def setup(self) -> None:
+        """Reads what failed in earlier runs, to number the attempts and to notice what is mended."""
+        self._failed = self._journal.failed()
+
+    def start_bundle(self) -> None:
+        """Starts the background writer."""
+        self._writer = JournalWriter(self._journal)
+
+    def finish_bundle(self) -> None:
+        """Writes what is left: a bundle that is done is on disk."""
+        self._writer.close()
+
+    def _resolve(self, failure: Failure) -> None:
+        """Notes that something which failed in an earlier run has now succeeded."""
+        attempt = self._failed.get((failure.uri, failure.start_ms, failure.end_ms))
+        if attempt:
+            self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempt + 1))
+
+
+class RecordAnswers(Record):
+    """Writes the rows of answered windows."""
+
+    def process(self, answered: Answered) -> None:
+        """Takes a window."""
+        for table, row in answered.rows:
+            self._writer.append(table, row)
+        _, row = answered.rows[0]
+        self._resolve(Failure(row.media_id, row.uri, row.window_id, row.start_ms, row.end_ms, "generate", RESOLVED, ""))
+        count("windows_succeeded")
+        count("media_ms", answered.window_ms)
+
+
+class RecordMedia(Record):
+    """Writes the rows of probed files."""
+
+    def process(self, row: MediaRow) -> None:
+        """Takes a file."""
+        self._writer.append(MEDIA, row)
+        self._resolve(Failure(row.media_id, row.uri, None, None, None, "probe", RESOLVED, ""))
+
+
+class RecordFailures(Record):
+    """Writes the rows of failures."""
+
+    def process(self, failure: Failure) -> None:
+        """Takes a failure."""
+        attempt = self._failed.get((failure.uri, failure.start_ms, failure.end_ms), 0) + 1
+        self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempt))
+        count("windows_failed" if failure.window_id else "files_failed")

@@ -1,0 +1,82 @@
+"""Everything that a run is told, as one value that can be written down."""
+
+import dataclasses
+import json
+from typing import Any
+
+from favor import GenerationOptions
+from favor.model import choose_device
+from transforms.corpus import WHOLE_CORPUS, Shard
+from transforms.records import Identity, Question
+
+CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
+GPU_BATCH_SIZE = 16
+
+
+def auto_batch_size(device: str) -> int:
+    """Returns the batch size for a device, ``auto`` included."""
+    return CPU_BATCH_SIZE if choose_device(device).type == "cpu" else GPU_BATCH_SIZE
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """A run: what is read, what is asked, which model answers, where the rows go and who does the work.
+
+    Attributes:
+        corpus: files, directories and globs; local paths or fsspec URLs.
+        output: the output directory, likewise.
+        questions: what is asked about every window.
+        identity: the model and everything else that decides the text of a window.
+        trained: whether the model's text means anything.
+        generation: how text is generated.
+        frame_size: the width and height in pixels that the model sees.
+        window_ms: the length of a window.
+        device: ``auto`` or a torch device.
+        dtype: ``auto`` or the name of a torch dtype.
+        batch_size: windows per batch.
+        runner: a Beam runner; ``DirectRunner`` is the one in this process.
+        beam_options: further options for Beam.
+        workers: processes on this machine.
+        shard: the part of the corpus that this process does.
+    """
+
+    corpus: tuple[str, ...]
+    output: str
+    questions: tuple[Question, ...]
+    identity: Identity
+    trained: bool
+    generation: GenerationOptions
+    frame_size: int
+    window_ms: int = 30_000
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int = CPU_BATCH_SIZE
+    runner: str = "DirectRunner"
+    beam_options: tuple[str, ...] = ()
+    workers: int = 1
+    shard: Shard = WHOLE_CORPUS
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """The tables of results that the questions fill."""
+        return frozenset(question.table for question in self.questions)
+
+    def to_json(self) -> str:
+        """Writes the options down."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunOptions":
+        """Reads what ``to_json`` has written."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(
+            **{
+                **values,
+                "corpus": tuple(values["corpus"]),
+                "questions": tuple(Question(**question) for question in values["questions"]),
+                "identity": Identity(**values["identity"]),
+                "generation": GenerationOptions(**values["generation"]),
+                "beam_options": tuple(values["beam_options"]),
+                "shard": Shard(**values["shard"]),
+            }
+        )

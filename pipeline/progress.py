@@ -1,0 +1,93 @@
+"""A progress bar on a terminal, a line now and then elsewhere."""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TextIO
+
+from tqdm import tqdm
+
+Counts = dict[str, int]
+BAR_SECONDS = 0.5
+LINE_SECONDS = 15.0
+
+
+def windows_done(counts: Counts) -> int:
+    """Returns how many windows have had their end, good or bad."""
+    return sum(counts.get(f"windows_{end}", 0) for end in ("succeeded", "failed", "skipped"))
+
+
+def times_real_time(counts: Counts, seconds: float) -> float:
+    """Returns how many seconds of media were done per second."""
+    return counts.get("media_ms", 0) / 1000 / max(seconds, 1e-9)
+
+
+def failures(counts: Counts) -> int:
+    """Returns how many windows and files have failed."""
+    return counts.get("windows_failed", 0) + counts.get("files_failed", 0)
+
+
+class Bar:
+    """A tqdm bar: windows done of windows known, speed in multiples of real time, failures."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._bar = tqdm(total=0, unit="window", file=stream, dynamic_ncols=True)
+
+    def show(self, counts: Counts, seconds: float) -> None:
+        """Draws the bar anew."""
+        self._bar.total = counts.get("windows_planned", 0)
+        self._bar.n = windows_done(counts)
+        self._bar.set_postfix_str(f"{times_real_time(counts, seconds):.1f} x real time, {failures(counts)} failed")
+
+    def close(self) -> None:
+        """Leaves the finished bar on the screen."""
+        self._bar.close()
+
+
+class Lines:
+    """A line at most every quarter of a minute, and only when something has changed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown = 0
+        self._due = LINE_SECONDS
+
+    def show(self, counts: Counts, seconds: float) -> None:
+        """Prints a line if one is due."""
+        done = windows_done(counts)
+        if seconds < self._due or done == self._shown:
+            return
+        self._due, self._shown = seconds + LINE_SECONDS, done
+        speed = f"{times_real_time(counts, seconds):.1f} x real time, {failures(counts)} failed"
+        print(f"{done} of {counts.get('windows_planned', 0)} windows, {speed}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+@contextlib.contextmanager
+def shown(counts: Callable[[], Counts], stream: TextIO = sys.stderr) -> Iterator[None]:
+    """Shows progress while the block runs.
+
+    Args:
+        counts: returns the present counts; called from another thread.
+        stream: a terminal gets a bar, anything else gets lines.
+    """
+    display: Bar | Lines = Bar(stream) if stream.isatty() else Lines(stream)
+    start, done = time.monotonic(), threading.Event()
+
+    def refresh() -> None:
+        while not done.wait(BAR_SECONDS):
+            display.show(counts(), time.monotonic() - start)
+
+    thread = threading.Thread(target=refresh, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        display.show(counts(), time.monotonic() - start)
+        display.close()

@@ -1,0 +1,65 @@
+"""A whole run: check the output, do the work in sight of the user, build the tables, add up."""
+
+import dataclasses
+import json
+import time
+
+from favor.errors import FavorError
+from pipeline.dataset import build
+from pipeline.journal import Journal
+from pipeline.options import RunOptions
+from pipeline.progress import shown
+from pipeline.report import Summary, table_metadata
+from pipeline.runners import make_run
+from pipeline.storage import Storage
+
+RUN_FILE = "run.json"
+
+
+def run(options: RunOptions, overwrite: bool = False) -> Summary:
+    """Does what is asked for; what the output holds already is not done again.
+
+    Args:
+        options: what is to be done.
+        overwrite: start anew instead, and throw away what the output holds.
+
+    Returns:
+        The figures; the caller decides what it makes of missing windows.
+
+    Raises:
+        FavorError: if the output holds rows that were made in another way, or a worker died.
+        OSError: if the output cannot be written.
+    """
+    claim(Storage(options.output), options, overwrite)
+    journal = Journal(options.output, table_metadata(options))
+    start = time.monotonic()
+    work = make_run(options, journal)
+    with shown(work.counts):
+        work.execute()
+    seconds = time.monotonic() - start
+    return Summary(options, work.counts(), build(journal, options.tables), seconds)
+
+
+def claim(storage: Storage, options: RunOptions, overwrite: bool) -> None:
+    """Makes sure that all rows of an output are made in one way, which is written in ``run.json``.
+
+    Raises:
+        FavorError: if the output was made in another way; the message says what differs.
+    """
+    if overwrite:
+        for name in ("journal", RUN_FILE):
+            storage.remove(storage.path(name))
+    made = storage.read(RUN_FILE)
+    wanted = dataclasses.asdict(options.identity)
+    if made is None:
+        storage.write(json.dumps(wanted, indent=2).encode(), RUN_FILE)
+        return
+    before = json.loads(made)
+    different = [
+        f"{name} {before.get(name)!r}, now {value!r}" for name, value in wanted.items() if value != before.get(name)
+    ]
+    if different:
+        raise FavorError(
+            f"{storage.root} holds rows made with {'; '.join(different)}. "
+            "Choose another --output, the old options, or --overwrite to start anew"
+        )

@@ -1,0 +1,69 @@
+"""Whole files in the output, on any filesystem: a reader sees all of a file or none of it."""
+
+import os
+import uuid
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+
+class Storage:
+    """A directory of the output; cheap to make, safe to pickle.
+
+    Args:
+        root: a local path or any fsspec URL.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root.rstrip("/")
+
+    @property
+    def filesystem(self) -> fsspec.AbstractFileSystem:
+        """The filesystem that holds the directory; fsspec keeps one instance per process."""
+        return fsspec.core.url_to_fs(self.root)[0]
+
+    def path(self, *names: str) -> str:
+        """Returns a path inside the directory, as the filesystem knows it."""
+        return "/".join([fsspec.core.url_to_fs(self.root)[1].rstrip("/"), *names])
+
+    def read(self, *names: str) -> bytes | None:
+        """Returns a file's content, or None where there is no such file."""
+        try:
+            return self.filesystem.cat_file(self.path(*names))
+        except FileNotFoundError:
+            return None
+
+    def write(self, content: bytes, *names: str) -> None:
+        """Writes a whole file: temporary name and rename on disk, one put, which is atomic, on an object store."""
+        path = self.path(*names)
+        if not isinstance(self.filesystem, LocalFileSystem):
+            self.filesystem.pipe_file(path, content)
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+
+    def list(self, *names: str, suffix: str) -> list[str]:
+        """Returns the sorted paths of the files below a subdirectory that end with the suffix."""
+        filesystem = self.filesystem
+        filesystem.invalidate_cache()
+        try:
+            found = filesystem.find(self.path(*names))
+        except FileNotFoundError:
+            return []
+        return sorted(path for path in found if path.endswith(suffix) and not _temporary(path))
+
+    def remove(self, path: str) -> None:
+        """Removes a file, or everything in a directory; it is fine if there is nothing."""
+        if self.filesystem.exists(path):
+            self.filesystem.rm(path, recursive=True)
+
+
+def _temporary(path: str) -> bool:
+    return path.rsplit("/", 1)[-1].startswith(".")

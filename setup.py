@@ -1,0 +1,49 @@
+"""Packaging of FAVOR on Beam: four importable packages and the command ``favor``."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TEST = ["pytest>=8", "pytest-timeout>=2.3", "pandas>=2.2", "duckdb>=1.1"]
+
+setup(
+    name="favor-on-beam",
+    version="0.1.0",
+    description="Archives of videos into tables of captions, answers and transcripts, with FAVOR on Apache Beam",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(
+        include=["favor", "favor.*", "transforms", "transforms.*", "pipeline", "pipeline.*", "jobs", "jobs.*"]
+    ),
+    package_data={"favor": ["weights/**/*.json", "weights/**/*.txt", "weights/**/*.safetensors", "py.typed"]},
+    install_requires=[
+        "apache-beam>=2.77,<3",
+        "torch>=2.8,<2.14",
+        "transformers>=5.20,<6",
+        "peft>=0.18",
+        "safetensors>=0.5",
+        "sentencepiece>=0.2,<0.2.2",  # 0.2.2 and later need protobuf 7, which Beam excludes
+        "av>=16",
+        "numpy>=2",
+        "pyarrow>=18,<26",  # the range that Beam supports
+        "fsspec>=2025.3",
+        "gcsfs>=2025.3",
+        "click>=8.1",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "test": TEST,
+        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
+        "gcp": ["apache-beam[gcp]"],
+    },
+    entry_points={"console_scripts": ["favor=jobs.main:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Multimedia :: Video",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

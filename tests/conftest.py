@@ -1,0 +1,123 @@
+"""Media for all tests, made on the spot: nothing is downloaded and no ffmpeg program is needed."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
+
+VARIABLE_RATE_CLOCK = Fraction(1, 60_000)
+PIXEL_FORMATS = {"mjpeg": "yuvj420p", "png": "rgb24", "gif": "rgb8", "bmp": "bgr24"}
+
+
+def colours(time, width, height):
+    """A picture of its own for each time: a gradient whose blue grows by 20 a second."""
+    rows, columns = np.mgrid[:height, :width]
+    blue = np.full_like(rows, min(int(time * 20), 255))
+    return np.stack([columns * 255 // width, rows * 255 // height, blue], axis=-1).astype(np.uint8)
+
+
+def tone(times):
+    """440 Hz."""
+    return 0.3 * np.sin(2 * np.pi * 440 * times)
+
+
+def _encode_picture(container, codec, pictures, rate, clock, size, turn, options):
+    stream = container.add_stream(codec, rate=rate, options=options)
+    stream.width, stream.height = size
+    stream.pix_fmt = PIXEL_FORMATS.get(codec, "yuv420p")
+    stream.codec_context.time_base = clock
+    if any(turn):
+        rotation, mirrored = turn
+        stream.set_display_rotation(-rotation % 360, hflip=mirrored)
+    for time, image in pictures:
+        frame = VideoFrame.from_ndarray(image, "rgb24")
+        frame.pts, frame.time_base = round(time / clock), clock
+        yield from stream.encode(frame)
+    yield from stream.encode(None)
+
+
+def _encode_sound(container, codec, seconds, start, rate, layout, sound):
+    stream = container.add_stream(codec, rate=rate, layout=layout)
+    samples = sound(np.arange(round(seconds * rate)) / rate).astype(np.float32)
+    frame = AudioFrame.from_ndarray(np.tile(samples, (stream.layout.nb_channels, 1)), "fltp", layout)
+    frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), round(start * rate)
+    yield from stream.encode(frame)
+    yield from stream.encode(None)
+
+
+def _write_clip(
+    path: Path,
+    seconds: float = 2.0,
+    *,
+    video: str | None = "libx264",
+    audio: str | None = "aac",
+    size: tuple[int, int] = (64, 48),
+    frame_rate: int = 10,
+    frame_times: Sequence[float] | None = None,
+    picture: Callable[..., np.ndarray] = colours,
+    rotation: int = 0,
+    mirrored: bool = False,
+    video_options: dict[str, str] | None = None,
+    sample_rate: int = 48_000,
+    layout: str = "stereo",
+    sound: Callable[[np.ndarray], np.ndarray] = tone,
+    sound_seconds: float | None = None,
+    start: float = 0.0,
+    audio_start: float = 0.0,
+    container_options: dict[str, str] | None = None,
+    format: str | None = None,
+) -> Path:
+    """Writes a small media file and returns its path.
+
+    Args:
+        path: where to; its suffix chooses the container unless ``format`` does.
+        seconds: how long the picture is, and the sound unless ``sound_seconds`` says otherwise.
+        video: libavcodec's encoder of the picture, or None for none.
+        audio: the same for the sound.
+        size: width and height as coded.
+        frame_rate: frames a second, unless ``frame_times`` lists them.
+        frame_times: when each frame is shown.
+        picture: ``(time, width, height)`` -> (height, width, 3) uint8.
+        rotation: degrees clockwise that players turn the picture by.
+        mirrored: whether players mirror the picture.
+        video_options: for the encoder of the picture.
+        sample_rate: of the sound in Hz.
+        layout: of its channels, each of which gets the same sound.
+        sound: times (n,) in seconds -> samples (n,).
+        sound_seconds: how long the sound is.
+        start: when picture and sound start on the file's clock.
+        audio_start: how much later than the picture the sound starts.
+        container_options: for the container.
+        format: libavformat's name of the container.
+    """
+    clock = VARIABLE_RATE_CLOCK if frame_times else Fraction(1, frame_rate)
+    if frame_times is None:
+        frame_times = [index / frame_rate for index in range(round(seconds * frame_rate))]
+    with av.open(path, "w", format=format, options=container_options or {}) as container:
+        packets = []
+        if video:
+            pictures = [(start + time, picture(time, *size)) for time in frame_times]
+            turn = (rotation, mirrored)
+            packets += _encode_picture(container, video, pictures, frame_rate, clock, size, turn, video_options or {})
+        if audio:
+            length = seconds if sound_seconds is None else sound_seconds
+            packets += _encode_sound(container, audio, length, start + audio_start, sample_rate, layout, sound)
+        container.mux(packets)
+    return path
+
+
+@pytest.fixture(scope="session")
+def write_clip() -> Callable[..., Path]:
+    """The function that writes small media files; see `_write_clip` for its arguments."""
+    return _write_clip
+
+
+@pytest.fixture(scope="session")
+def plain_clip(tmp_path_factory) -> Path:
+    """Two seconds of H.264 and AAC in mp4."""
+    return _write_clip(tmp_path_factory.mktemp("media") / "plain.mp4")

@@ -1,0 +1,217 @@
+"""The commands, run as a user runs them, on real files."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from jobs.main import main
+
+SHORT = ["--max-new-tokens", "8"]
+
+
+def favor(*arguments, status=0):
+    """Runs a command in this process and returns what it printed."""
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == status, result.output
+    return result.output
+
+
+def table(output, name):
+    return pd.read_parquet(output / name)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory, write_clip):
+    """Two good clips (of 2.5 s and 1 s), a sound, and four broken things."""
+    root = tmp_path_factory.mktemp("archive")
+    write_clip(root / "film.mp4", 2.5)
+    write_clip(root / "silent.mkv", 1, audio=None)
+    whole = (root / "film.mp4").read_bytes()
+    (root / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
+    (root / "empty.mp4").write_bytes(b"")
+    (root / "noise.mkv").write_bytes(np.random.default_rng(0).bytes(5000))
+    (root / "x.mp4").mkdir()
+    return root
+
+
+@pytest.fixture(scope="module")
+def captioned(archive, tmp_path_factory):
+    """The output of a run over the archive with windows of a second, and what it printed."""
+    output = tmp_path_factory.mktemp("captioned") / "out"
+    printed = favor("caption", archive, "-o", output, "--window-seconds", 1, "--transcribe", *SHORT)
+    return output, printed
+
+
+def test_every_window_has_a_row_with_its_true_span(captioned, archive):
+    rows = table(captioned[0], "captions")
+    assert list(zip(rows.uri, rows.start_ms, rows.end_ms, strict=True)) == [
+        (f"{archive}/film.mp4", 0, 1000),
+        (f"{archive}/film.mp4", 1000, 2000),
+        (f"{archive}/film.mp4", 2000, rows.end_ms[2]),
+        (f"{archive}/silent.mkv", 0, 1000),
+    ]
+    assert 2500 <= rows.end_ms[2] <= 2600  # AAC fills its last frame up
+    assert list(rows.has_audio) == [True, True, True, False]
+    assert rows.has_video.all()
+    assert (rows.tokens == 8).all()
+    assert rows.result_id.is_unique
+
+
+def test_a_window_without_sound_is_not_transcribed(captioned):
+    rows = table(captioned[0], "transcripts")
+    assert list(rows.finish_reason) == ["length", "length", "length", "no_audio"]
+    assert rows.text[3] == ""
+
+
+def test_what_is_broken_is_told_and_stops_nothing(captioned, archive):
+    rows = table(captioned[0], "failures").set_index("uri")
+    codes = {uri.removeprefix(f"{archive}/"): code for uri, code in rows.code.items()}
+    assert codes == {
+        "truncated.mp4": "damaged",
+        "empty.mp4": "empty_file",
+        "noise.mkv": "damaged",
+        "x.mp4": "directory",
+    }
+    for uri, row in rows.iterrows():
+        assert uri in row.message
+        assert row.attempt == 1
+
+
+def test_the_media_table_describes_the_readable_files(captioned):
+    rows = table(captioned[0], "media")
+    assert list(rows.windows) == [3, 1]
+    assert list(rows.video_codec) == ["h264", "h264"]
+    assert rows.audio_codec.isna().tolist() == [False, True]
+
+
+def test_the_summary_adds_up(captioned):
+    _, printed = captioned
+    assert "files      6: 2 readable, 4 failed" in printed
+    assert "windows    4: 4 succeeded, 0 failed, 0 skipped" in printed
+    assert "pandas.read_parquet" in printed
+    assert "SELECT * FROM" in printed
+
+
+def test_the_tables_say_how_they_were_made(captioned):
+    metadata = pq.read_schema(captioned[0] / "captions" / "part-00000.parquet").metadata
+    assert json.loads(metadata[b"favor"])["window_ms"] == 1000
+    assert "torch" in json.loads(metadata[b"favor.versions"])
+
+
+def test_duckdb_reads_the_tables(captioned):
+    duckdb = pytest.importorskip("duckdb")
+    statement = re.search(r"SELECT .*", captioned[1])[0]
+    assert len(duckdb.sql(statement).fetchall()) == 4
+
+
+def test_a_second_run_does_nothing_again(captioned, archive):
+    output, _ = captioned
+    before = table(output, "captions")
+    printed = favor("caption", archive, "-o", output, "--window-seconds", 1, "--transcribe", *SHORT)
+    assert "windows    4: 0 succeeded, 0 failed, 4 skipped" in printed
+    pd.testing.assert_frame_equal(table(output, "captions"), before)
+    assert (table(output, "failures").attempt == 2).all()
+
+
+def test_other_settings_are_not_mixed_in(captioned, archive):
+    printed = favor("caption", archive, "-o", captioned[0], "--max-new-tokens", 9, status=1)
+    assert "--overwrite" in printed
+    assert "max_new_tokens" in printed
+
+
+def test_the_text_does_not_depend_on_the_run_or_the_batch(captioned, archive, tmp_path):
+    for size in (1, 8):
+        favor("caption", archive, "-o", tmp_path / str(size), "--window-seconds", 1, "--batch-size", size, *SHORT)
+        assert list(table(tmp_path / str(size), "captions").text) == list(table(captioned[0], "captions").text)
+
+
+def test_two_workers_do_what_one_does(captioned, archive, tmp_path):
+    printed = favor("caption", archive, "-o", tmp_path, "--window-seconds", 1, "--workers", 2, *SHORT)
+    assert "windows    4: 4 succeeded, 0 failed, 0 skipped" in printed
+    assert "files      6: 2 readable, 4 failed" in printed
+    assert list(table(tmp_path, "captions").result_id) == list(table(captioned[0], "captions").result_id)
+
+
+def test_questions_for_all_files_and_for_one(archive, tmp_path):
+    (tmp_path / "q.jsonl").write_text(
+        json.dumps({"question_id": "what", "question": "What?"})
+        + "\n"
+        + json.dumps({"question_id": "who", "question": "Who?", "uri": f"{archive}/silent.mkv"})
+    )
+    favor("qa", archive, "-o", tmp_path / "out", "--questions", tmp_path / "q.jsonl", "--question", "Why?", *SHORT)
+    rows = table(tmp_path / "out", "answers")
+    asked = [(uri.rsplit("/")[-1], question) for uri, question in zip(rows.uri, rows.question_id, strict=True)]
+    assert asked == [
+        ("film.mp4", "q1"),
+        ("film.mp4", "what"),
+        ("silent.mkv", "q1"),
+        ("silent.mkv", "what"),
+        ("silent.mkv", "who"),
+    ]
+    assert not (tmp_path / "out" / "captions").exists()
+
+
+def test_a_later_question_is_added_to_the_same_output(archive, tmp_path):
+    film = archive / "film.mp4"
+    favor("caption", film, "-o", tmp_path, *SHORT)
+    printed = favor("qa", film, "-o", tmp_path, "--question", "Why?", *SHORT)
+    assert "captions/ (1) answers/ (1)" in printed
+
+
+def test_sounds_and_pictures_are_media_too(tmp_path, write_clip):
+    write_clip(tmp_path / "tone.wav", 1.5, video=None, audio="pcm_s16le", sample_rate=8000, layout="mono")
+    write_clip(tmp_path / "still.png", 0.1, video="png", audio=None, format="image2")
+    favor("caption", tmp_path, "-o", tmp_path / "out", *SHORT)
+    rows = table(tmp_path / "out", "captions")
+    assert list(rows.has_audio) == [False, True]
+    assert list(rows.has_video) == [True, False]
+    assert list(rows.end_ms) == [500, 1500]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["caption", "nothing.mp4"], "no file could be read"),
+        (["caption", "film.mp4", "--model", "favor-9000"], "favor-9000"),
+        (["caption", "film.mp4", "--model", "favor-13b"], "favor-13b"),
+        (["caption", "film.mp4", "--batch-size", "0"], "batch-size"),
+        (["caption", "film.mp4", "--runner", "NoRunner"], "NoRunner"),
+        (["caption", "film.mp4", "--workers", "2", "--runner", "DataflowRunner"], "--workers"),
+        (["qa", "film.mp4"], "--question"),
+        (["qa", "film.mp4", "--questions", "nothing.csv"], "nothing.csv"),
+        (["caption", "film.mp4", "--device", "abacus"], "abacus"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(archive, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(archive)
+    result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path)])
+    assert result.exit_code in (1, 2)
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not result.exception or isinstance(result.exception, SystemExit)
+
+
+def test_an_unknown_beam_option_is_refused(archive, tmp_path):
+    assert "--nonsense" in favor("caption", archive, "-o", tmp_path, "--", "--nonsense=1", status=1)
+
+
+def test_help_shows_examples():
+    for name in ("caption", "qa", "transcribe"):
+        assert f"favor {name} " in favor(name, "--help").split("Examples:")[1]
+
+
+def test_the_installed_command_warns_that_the_text_means_nothing(archive, tmp_path):
+    command = [sys.executable, "-m", "jobs.main", "caption", str(archive / "film.mp4"), "-o", str(tmp_path), *SHORT]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, check=True)
+    assert "untrained: its text means nothing" in done.stderr
+    assert "WARNING" not in done.stderr
+    metadata = pq.read_schema(tmp_path / "captions" / "part-00000.parquet").metadata
+    assert b"untrained" in metadata[b"favor.note"]

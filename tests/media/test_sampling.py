@@ -1,0 +1,55 @@
+from fractions import Fraction
+
+import pytest
+
+from favor.media.sampling import slot_count, slots_due, spans
+
+
+def test_windows_tile_the_file_and_the_last_is_shorter():
+    assert spans(70_001, 30_000) == [(0, 30_000), (30_000, 60_000), (60_000, 70_001)]
+
+
+def test_a_file_of_whole_windows_has_no_rest():
+    assert spans(60_000, 30_000) == [(0, 30_000), (30_000, 60_000)]
+
+
+def test_nothing_has_no_windows():
+    assert spans(0, 30_000) == []
+
+
+@pytest.mark.parametrize(("duration", "window"), [(-1, 30_000), (10, 0)])
+def test_impossible_windows_are_refused(duration, window):
+    with pytest.raises(ValueError, match=f"got {duration} and {window}"):
+        spans(duration, window)
+
+
+@pytest.mark.parametrize(("duration", "slots"), [(1, 1), (500, 1), (501, 2), (10_200, 21), (30_000, 60)])
+def test_a_slot_begins_every_half_second(duration, slots):
+    assert slot_count(duration) == slots
+
+
+def chosen(times, duration_ms):
+    """The frame that each slot shows."""
+    shown = []
+    for time in times:
+        shown += [time] * slots_due(time, len(shown), slot_count(duration_ms))
+    return shown
+
+
+def test_each_slot_shows_the_first_frame_at_or_after_it():
+    times = [Fraction(frame, 30) for frame in range(60)]
+    assert chosen(times, 2000) == [0, Fraction(1, 2), 1, Fraction(3, 2)]
+
+
+def test_frames_that_miss_the_slots_are_shown_late_never_early():
+    times = [Fraction(frame * 1001, 24_000) for frame in range(48)]
+    late = [time - Fraction(slot, 2) for slot, time in enumerate(chosen(times, 2000))]
+    assert all(0 <= delay < Fraction(1001, 24_000) for delay in late)
+
+
+def test_a_rare_frame_fills_the_slots_that_wait_for_it():
+    assert chosen([Fraction(0), Fraction(13, 10), Fraction(7, 5)], 3000) == [0, Fraction(13, 10), Fraction(13, 10)]
+
+
+def test_frames_before_the_window_fill_nothing():
+    assert chosen([Fraction(-1, 3), Fraction(1, 3)], 1000) == [Fraction(1, 3)]

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from favor.aligner import Aligner, Modalities
+from favor.presets import FAVOR_13B, VIDEO_SALMONN_13B
+from favor.released_names import released_names
+
+GOLDEN = Path(__file__).parent / "data" / "golden"
+TOLERANCE = {"atol": 1e-4, "rtol": 1e-4}
+TINY = {
+    "image_qformer": {"hidden_size": 48, "num_attention_heads": 12},
+    "speech": {"d_model": 40, "encoder_attention_heads": 4},
+    "causal_qformer": {"hidden_size": 48, "num_attention_heads": 12, "intermediate_size": 96},
+    "language": {"hidden_size": 64, "num_attention_heads": 4},
+    "lora": None,
+}
+CONFIGS = {
+    "favor": FAVOR_13B.override(TINY),
+    "video_salmonn": VIDEO_SALMONN_13B.override(TINY | {"sound": {"encoder_embed_dim": 48}}),
+}
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def golden(request):
+    """The reference's tensors, its list of cases, and an aligner with its weights."""
+    path = GOLDEN / f"{request.param}_tiny.safetensors"
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        cases = {case["name"]: case for case in json.loads(file.metadata()["cases"])}
+    return tensors, cases, load_aligner(request.param, tensors)
+
+
+def load_aligner(model, tensors):
+    config = CONFIGS[model]
+    aligner = Aligner(config).eval()
+    names = {ours: f"weights/{theirs}" for ours, theirs in released_names(config).items()}
+    state = {ours.removeprefix("aligner."): tensors[theirs] for ours, theirs in names.items()}
+    aligner.load_state_dict(state, strict=True)
+    used = {name for name in tensors if name.startswith("weights/") and not name.startswith("weights/low_Qformer")}
+    assert used == set(names.values())
+    return aligner
+
+
+def modalities(tensors, case):
+    name, (has_video, has_audio) = case["name"], case["mask"]
+    beats = tensors.get(f"{name}/beats")
+    return Modalities(
+        visual=tensors[f"{name}/visual"].view(-1, 32, 48) if has_video else None,
+        speech=tensors[f"{name}/whisper"][0] if has_audio else None,
+        sound=beats[0] if has_audio and beats is not None else None,
+    )
+
+
+@pytest.mark.parametrize("name", ["case0", "case1", "case2", "case3"])
+def test_llm_tokens_are_those_of_the_released_code(golden, name):
+    tensors, cases, aligner = golden
+    clip = modalities(tensors, cases[name])
+    with torch.no_grad():
+        (tokens,) = aligner([clip])
+        outputs = aligner.join(aligner.query([aligner.frames(clip)]))
+    torch.testing.assert_close(tokens, tensors[f"{name}/llm_tokens"][0], **TOLERANCE)
+    expected = tensors[f"{name}/query_output"]
+    torch.testing.assert_close(outputs.reshape(expected.shape), expected, **TOLERANCE)
+
+
+def test_clips_of_unequal_length_do_not_change_each_other(golden):
+    tensors, cases, aligner = golden
+    clips = [modalities(tensors, case) for case in cases.values()]
+    with torch.no_grad():
+        together = aligner(clips)
+    for tokens, case in zip(together, cases.values(), strict=True):
+        torch.testing.assert_close(tokens, tensors[f"{case['name']}/llm_tokens"][0], **TOLERANCE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_stays_finite_where_a_fine_block_is_padding_only(dtype):
+    aligner = Aligner(CONFIGS["video_salmonn"]).eval().to(dtype)
+    for parameter in aligner.parameters():
+        torch.nn.init.normal_(parameter)
+    (tokens,) = aligner([Modalities(visual=torch.randn(8, 32, 48, dtype=dtype))])
+    assert tokens.shape == (30, 64)
+    assert tokens.isfinite().all()
+
+
+def test_a_missing_modality_is_not_a_zero_feature(golden):
+    """The mask comes after the projection, so missing audio has no bias while silent features do."""
+    tensors, cases, aligner = golden
+    clip = modalities(tensors, cases["case2"])
+    silent = Modalities(clip.visual, torch.zeros(1500, 40), torch.zeros(1496, 48))
+    with torch.no_grad():
+        assert aligner([clip])[0].shape != aligner([silent])[0].shape
+
+
+def test_a_model_that_hears_sound_events_asks_for_their_features():
+    aligner = Aligner(CONFIGS["video_salmonn"])
+    with pytest.raises(ValueError, match="features hold none"):
+        aligner([Modalities(speech=torch.zeros(1500, 40))])

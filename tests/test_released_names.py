@@ -1,0 +1,94 @@
+import math
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from favor.model import FavorModel
+from favor.presets import FAVOR_13B, VIDEO_SALMONN_13B
+from favor.released_names import (
+    IGNORED,
+    canonical,
+    image_qformer_names,
+    language_name,
+    released_names,
+    speech_name,
+    visual_biases,
+    visual_names,
+)
+
+CHECKPOINTS = Path(__file__).parent / "data" / "checkpoints"
+
+
+def read_checkpoint(name):
+    lines = (CHECKPOINTS / f"{name}.txt").read_text().splitlines()
+    found = [re.fullmatch(r"(\S+?)\s*\(([\d, ]+)\)", line) for line in lines if line.strip()]
+    return {match[1]: tuple(int(size) for size in match[2].split(",") if size.strip()) for match in found}
+
+
+def build(config):
+    with torch.device("meta"):
+        return FavorModel(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "tensors", "trained"), [(FAVOR_13B, 82, 103_826_176), (VIDEO_SALMONN_13B, 159, 203_577_088)]
+)
+def test_every_released_parameter_has_a_place_of_the_same_shape(config, tensors, trained):
+    released = read_checkpoint(config.name)
+    assert len(released) == tensors
+    shapes = {name: tuple(parameter.shape) for name, parameter in build(config).named_parameters()}
+    names = released_names(config)
+    lora = {ours for ours in names if ".lora_" in ours}
+    assert len(lora) == 320
+    assert {names[ours] for ours in names if ours not in lora} == {n for n in released if not IGNORED.match(n)}
+    for ours, theirs in names.items():
+        assert ours in lora or shapes[ours] == released[theirs], ours
+    assert {shapes[ours] for ours in lora} == {(32, 5120), (5120, 32)}
+    unused = sum(math.prod(shape) for name, shape in released.items() if IGNORED.match(name))
+    assert sum(math.prod(shapes[ours]) for ours in names) + unused == trained
+
+
+def test_lora_has_its_released_names():
+    names = released_names(FAVOR_13B)
+    ours = "llm.model.layers.39.self_attn.o_proj.lora_B.default.weight"
+    assert names[ours] == "llama_model.base_model.model.model.layers.39.self_attn.o_proj.lora_B.default.weight"
+
+
+def test_every_parameter_of_the_model_comes_from_one_released_file():
+    model = build(FAVOR_13B)
+    ours = {name for name, _ in model.named_parameters()}
+    llama = {name.replace(".base_layer", "") for name, _ in model.llm.named_parameters() if ".lora_" not in name}
+    named = [
+        *released_names(FAVOR_13B),
+        *visual_names(FAVOR_13B),
+        *visual_biases(FAVOR_13B),
+        *image_qformer_names(FAVOR_13B),
+        *(language_name(FAVOR_13B, name) for name in llama),
+        *(speech_name(f"model.encoder.{name}") for name, _ in model.speech.whisper.named_parameters()),
+    ]
+    assert len(named) == len(set(named))
+    assert set(named) == ours
+
+
+def test_the_vision_transformer_has_its_published_size():
+    vit = build(FAVOR_13B).visual.vit
+    biases_of_keys = 39 * 1408  # zeros here, absent there
+    last_norm = 2 * 1408
+    assert sum(p.numel() for p in vit.parameters()) - biases_of_keys - last_norm == 985_894_528
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("speech_Qformer.bert.embeddings.LayerNorm.weight", "video_Qformer.bert.embeddings.LayerNorm.weight"),
+        ("joint_query_tokens", "video_query_tokens"),
+        ("llama_proj_joint.bias", "llama_proj.bias"),
+        ("ln_speech.weight", "ln_video.weight"),
+        ("joint_frame_position_embedding.weight", "video_frame_position_embedding.weight"),
+        ("llama_proj.weight", "llama_proj.weight"),
+    ],
+)
+def test_aliases_are_one_parameter(alias, name):
+    assert canonical(alias) == name

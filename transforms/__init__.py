@@ -1,0 +1,1 @@
+"""Thin Beam transforms over ``favor``: as little logic as possible here."""

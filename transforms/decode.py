@@ -1,0 +1,131 @@
+"""Segments become decoded windows, a little ahead of the model that uses them."""
+
+import contextlib
+import dataclasses
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from favor.media.decode import decode_windows
+from transforms.failures import FAILURES, captured
+from transforms.records import Failure, Identity, Segment, Window
+
+POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
+
+
+def decode_segment(segment: Segment, frame_size: int, identity: Identity) -> Iterator[Window | Failure]:
+    """Decodes the windows of a segment in one pass; after a failure it goes on with the window behind it.
+
+    Yields:
+        For each window, in order: the window, or the failure to decode it.
+    """
+    left = list(segment.jobs)
+    while left:
+        clips = decode_windows(segment.media.uri, [(job.key.start_ms, job.key.end_ms) for job in left], frame_size)
+        for job in tuple(left):
+            left.pop(0)
+            with captured("decode", segment.media, job.key, identity.window_id(job.key)) as failures:
+                clip = next(clips)
+            if failures:
+                yield failures[0]
+                break  # the pass is over; the next one seeks behind the failure
+            yield Window(segment.media, job, clip)
+
+
+class DecodeAhead:
+    """Decodes in one background thread, so that the model need not wait and memory stays bounded.
+
+    Args:
+        decode: yields as many things as the segment has windows.
+        ahead: how many windows may lie decoded and waiting.
+    """
+
+    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], ahead: int) -> None:
+        self.ahead = ahead
+        self._decode = decode
+        self._segments: queue.SimpleQueue[Segment] = queue.SimpleQueue()
+        self._decoded: queue.Queue[Window | Failure | BaseException] = queue.Queue(ahead)
+        self._pending = 0
+        self._closed = threading.Event()
+        threading.Thread(target=self._run, name="decode-ahead", daemon=True).start()
+
+    def submit(self, segment: Segment) -> None:
+        """Adds a segment to what is to be decoded."""
+        self._pending += len(segment.jobs)
+        self._segments.put(segment)
+
+    def take(self, leave: int) -> Iterator[Window | Failure]:
+        """Yields what is decoded, in order, until only ``leave`` windows are pending."""
+        while self._pending > leave:
+            item = self._decoded.get()
+            if isinstance(item, BaseException):
+                raise item
+            self._pending -= 1
+            yield item
+
+    def close(self) -> None:
+        """Ends the thread, also when decoded windows are left."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        try:
+            for item in self._work():
+                self._put(item)
+        except Exception as error:  # a mistake in the code: raised again by take(), where it stops the run
+            self._put(error)
+
+    def _work(self) -> Iterator[Window | Failure]:
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Empty):
+                yield from self._decode(self._segments.get(timeout=POLL_SECONDS))
+
+    def _put(self, item: Window | Failure | BaseException) -> None:
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                self._decoded.put(item, timeout=POLL_SECONDS)
+                return
+
+
+@dataclasses.dataclass
+class DecodeWindows(beam.DoFn):
+    """Turns segments into windows of aligned frames and samples; what cannot be decoded becomes a failure.
+
+    Attributes:
+        frame_size: the width and height in pixels that the model sees.
+        ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
+        identity: what decides the ids of windows.
+    """
+
+    frame_size: int
+    ahead: int
+    identity: Identity
+
+    def start_bundle(self) -> None:
+        """Starts the background thread."""
+        self._decoder = DecodeAhead(lambda segment: decode_segment(segment, self.frame_size, self.identity), self.ahead)
+
+    def process(self, segment: Segment) -> Iterator[Window]:
+        """Hands the segment to the thread and yields what it has decoded of earlier ones."""
+        self._decoder.submit(segment)
+        for item in self._decoder.take(leave=self.ahead):
+            yield _tagged(item, item)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Yields the rest."""
+        for item in self._decoder.take(leave=0):
+            yield _tagged(item, GlobalWindows.windowed_value(item))
+        self._decoder.close()
+
+    def teardown(self) -> None:
+        """Ends the thread of a bundle that broke off."""
+        self._decoder.close()
+
+
+def _tagged(item: Window | Failure, output: Any) -> Any:
+    return TaggedOutput(FAILURES, output) if isinstance(item, Failure) else output

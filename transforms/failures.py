@@ -1,0 +1,75 @@
+"""The one place where an exception about an element becomes a row of ``failures``."""
+
+import contextlib
+from collections.abc import Iterator
+
+import aiohttp
+import av
+
+from favor.errors import FavorError, MediaError
+from favor.media.files import MediaFile, WindowKey, digest
+from transforms.records import Failure
+
+FAILURES = "failures"  # the tag of the output that carries them
+
+# What archives and networks do wrong, the narrowest first; anything else is a mistake in the code and stops the run.
+CODES: tuple[tuple[type[Exception], str], ...] = (
+    (FileNotFoundError, "not_found"),
+    (PermissionError, "permission_denied"),
+    (IsADirectoryError, "directory"),
+    (TimeoutError, "timeout"),
+    (EOFError, "unexpected_end"),
+    (av.error.InvalidDataError, "invalid_data"),
+    (av.FFmpegError, "undecodable"),
+    (aiohttp.ClientError, "unreachable"),
+    (OSError, "io_error"),
+    (MemoryError, "out_of_memory"),
+)
+ELEMENT_ERRORS: tuple[type[Exception], ...] = (FavorError, *(kind for kind, _ in CODES))
+
+
+def failure(
+    error: Exception, stage: str, media: MediaFile, key: WindowKey | None = None, window_id: str | None = None
+) -> Failure:
+    """Describes an error about a file, or about a window of it, as a row.
+
+    Args:
+        error: one of ``ELEMENT_ERRORS``.
+        stage: where it happened.
+        media: the file.
+        key: the window, if the error is not about the whole file.
+        window_id: the window's id, with ``key``.
+    """
+    code = error.code if isinstance(error, MediaError) else _code(error)
+    message = str(error) or type(error).__name__
+    return Failure(
+        media_id=media.media_id,
+        uri=media.uri,
+        window_id=window_id,
+        start_ms=key.start_ms if key else None,
+        end_ms=key.end_ms if key else None,
+        stage=stage,
+        code=code,
+        message=message if media.uri in message else f"{media.uri}: {message}",
+    )
+
+
+def _code(error: Exception) -> str:
+    return next((code for kind, code in CODES if isinstance(error, kind)), "error")
+
+
+@contextlib.contextmanager
+def captured(
+    stage: str, media: MediaFile, key: WindowKey | None = None, window_id: str | None = None
+) -> Iterator[list[Failure]]:
+    """Runs a block about one element; its failure, if any, is in the list when the block is left."""
+    failures: list[Failure] = []
+    try:
+        yield failures
+    except ELEMENT_ERRORS as error:
+        failures.append(failure(error, stage, media, key, window_id))
+
+
+def unlisted(uri: str) -> MediaFile:
+    """Returns a stand-in for something in the corpus that leads to no media file, so that it can have a row."""
+    return MediaFile(uri, 0, digest(uri))
