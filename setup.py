@@ -26,7 +26,7 @@ setup(
         "peft>=0.18",
         "safetensors>=0.5",
         "sentencepiece>=0.2,<0.2.2",  # 0.2.2 and later need protobuf 7, which Beam excludes
-        "av>=16",
+        "av>=18.1",
         "numpy>=2",
         "pyarrow>=18,<26",  # the range that Beam supports
         "fsspec>=2025.3",

@@ -192,6 +192,7 @@ def make_options(
         trained=card.trained,
         generation=generation,
         frame_size=frame_size,
+        frame_sampling=card.config.frame_sampling,
         window_ms=round(window_seconds * 1000),
         batch_size=batch_size or auto_batch_size(device),
         device=device,

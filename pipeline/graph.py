@@ -23,7 +23,9 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         journal: where the rows go.
     """
     plan = Plan(options.questions, options.identity, options.window_ms, options.shard, journal.done)
-    decode = DecodeWindows(options.frame_size, BATCHES_AHEAD * options.batch_size, options.identity)
+    decode = DecodeWindows(
+        options.frame_size, options.frame_sampling, BATCHES_AHEAD * options.batch_size, options.identity
+    )
     handler = FavorModelHandler(options.identity, options.generation, options.batch_size, options.device, options.dtype)
 
     listed = (

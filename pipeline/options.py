@@ -30,6 +30,7 @@ class RunOptions:
         trained: whether the model's text means anything.
         generation: how text is generated.
         frame_size: the width and height in pixels that the model sees.
+        frame_sampling: the rule by which the model wants its frames chosen.
         window_ms: the length of a window.
         device: ``auto`` or a torch device.
         dtype: ``auto`` or the name of a torch dtype.
@@ -47,6 +48,7 @@ class RunOptions:
     trained: bool
     generation: GenerationOptions
     frame_size: int
+    frame_sampling: str
     window_ms: int = 30_000
     device: str = "auto"
     dtype: str = "auto"

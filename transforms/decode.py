@@ -19,7 +19,9 @@ from transforms.records import Failure, Identity, Segment, Window
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(segment: Segment, frame_size: int, identity: Identity) -> Iterator[Window | Failure]:
+def decode_segment(
+    segment: Segment, frame_size: int, frame_sampling: str, identity: Identity
+) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment in one pass; after a failure it goes on with the window behind it.
 
     Yields:
@@ -27,7 +29,8 @@ def decode_segment(segment: Segment, frame_size: int, identity: Identity) -> Ite
     """
     left = list(segment.jobs)
     while left:
-        clips = decode_windows(segment.media.uri, [(job.key.start_ms, job.key.end_ms) for job in left], frame_size)
+        spans = [(job.key.start_ms, job.key.end_ms) for job in left]
+        clips = decode_windows(segment.media.uri, spans, frame_size, frame_sampling)
         for job in tuple(left):
             left.pop(0)
             with captured("decode", segment.media, job.key, identity.window_id(job.key)) as failures:
@@ -98,17 +101,19 @@ class DecodeWindows(beam.DoFn):
 
     Attributes:
         frame_size: the width and height in pixels that the model sees.
+        frame_sampling: the rule by which the model wants its frames chosen.
         ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
         identity: what decides the ids of windows.
     """
 
     frame_size: int
+    frame_sampling: str
     ahead: int
     identity: Identity
 
     def start_bundle(self) -> None:
         """Starts the background thread."""
-        self._decoder = DecodeAhead(lambda segment: decode_segment(segment, self.frame_size, self.identity), self.ahead)
+        self._decoder = DecodeAhead(self._decode, self.ahead)
 
     def process(self, segment: Segment) -> Iterator[Window]:
         """Hands the segment to the thread and yields what it has decoded of earlier ones."""
@@ -125,6 +130,9 @@ class DecodeWindows(beam.DoFn):
     def teardown(self) -> None:
         """Ends the thread of a bundle that broke off."""
         self._decoder.close()
+
+    def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
+        return decode_segment(segment, self.frame_size, self.frame_sampling, self.identity)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

@@ -9,11 +9,13 @@ from favor.media.reader import Reader, Span
 SEEK_GAP_MS = 10_000  # a longer gap between spans is skipped by seeking; keyframes are rarely further apart
 
 
-def decode_windows(uri: str, spans: Sequence[Span], frame_size: int | None) -> Iterator[Clip]:
+def decode_windows(
+    uri: str, spans: Sequence[Span], frame_size: int | None, frame_sampling: str = "even"
+) -> Iterator[Clip]:
     """Decodes spans of a file, in one pass over its sound and picture.
 
     Time is the file's presentation clock: zero is the start of its earliest stream. Frames are chosen as in
-    `favor.media.sampling`; where none begins in a span, the one still on display is shown. Sample ``k`` of a clip
+    `favor.media.picking`; where none begins in a span, the one still on display is shown. Sample ``k`` of a clip
     belongs to ``start + k / 16000`` s, with silence where the file has no sound. Memory holds a few
     clips, however long the file is.
 
@@ -21,6 +23,8 @@ def decode_windows(uri: str, spans: Sequence[Span], frame_size: int | None) -> I
         uri: a local path or fsspec URL.
         spans: half-open ``(start_ms, end_ms)``, ascending.
         frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
+        frame_sampling: which frames are taken: "even", the first at or after each half second, or "released", the
+            first and the last of each second.
 
     Yields:
         One clip per span, in their order: ``audio`` is None if the file has no sound at all, ``frames`` if it has no
@@ -31,12 +35,18 @@ def decode_windows(uri: str, spans: Sequence[Span], frame_size: int | None) -> I
             if it has neither picture nor sound in the span, and all that `open_container` raises.
     """
     with containers.open_container(uri) as container:
-        reader = Reader(container, uri, frame_size)
+        reader = Reader(container, uri, frame_size, frame_sampling)
         for run in _runs(spans):
             yield from reader.clips(run)
 
 
-def read_clip(uri: str, start: float = 0.0, end: float | None = None, frame_size: int | None = None) -> Clip:
+def read_clip(
+    uri: str,
+    start: float = 0.0,
+    end: float | None = None,
+    frame_size: int | None = None,
+    frame_sampling: str = "even",
+) -> Clip:
     """Reads a part of a media file: two frames a second and its sound as 16 kHz mono.
 
     Args:
@@ -44,6 +54,8 @@ def read_clip(uri: str, start: float = 0.0, end: float | None = None, frame_size
         start: seconds from the start of the file.
         end: seconds from the start of the file; None, or anything past its end, is its end.
         frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
+        frame_sampling: which frames are taken: "even", the first at or after each half second, or "released", the
+            first and the last of each second.
 
     Raises:
         ValueError: if the file ends before ``start``, or ``end`` is not after it.
@@ -55,7 +67,7 @@ def read_clip(uri: str, start: float = 0.0, end: float | None = None, frame_size
     end_ms = duration_ms if end is None else min(round(end * 1000), duration_ms)
     if not 0 <= start_ms < end_ms:
         raise ValueError(f"{uri} lasts {duration_ms / 1000} s; cannot read it from {start} s to {end} s")
-    return next(decode_windows(uri, [(start_ms, end_ms)], frame_size))
+    return next(decode_windows(uri, [(start_ms, end_ms)], frame_size, frame_sampling))
 
 
 def _runs(spans: Sequence[Span]) -> Iterator[list[Span]]:

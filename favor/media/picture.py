@@ -1,6 +1,5 @@
 """Choosing and scaling the frames of a window."""
 
-from fractions import Fraction
 from typing import cast
 
 import numpy as np
@@ -8,8 +7,6 @@ from av.buffer import Buffer
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
-
-from favor.media import sampling
 
 Image = NDArray[np.uint8]
 
@@ -66,47 +63,3 @@ class FrameScaler:
         self._size = self._size or (frame.width, frame.height)
         scaled = self._reformatter.reformat(frame, *self._size, "rgb24", interpolation="BICUBIC")
         return upright(scaled.to_ndarray().astype(np.uint8, copy=False), self._matrix)
-
-
-class FramePicker:
-    """Collects the frames of one window, two a second, from all its frames in the order of their times.
-
-    A window in which no frame begins shows the one that is still on display when it starts: the end of a file a few
-    milliseconds past a whole number of windows, or a slide that stands for minutes.
-
-    Attributes:
-        full: whether no later frame can belong to the window.
-    """
-
-    def __init__(self, start_ms: int, end_ms: int, scale: FrameScaler) -> None:
-        self.full = False
-        self._start = Fraction(start_ms, 1000)
-        self._end = Fraction(end_ms, 1000)
-        self._slots = sampling.slot_count(end_ms - start_ms)
-        self._scale = scale
-        self._images: list[Image] = []
-        self._times: list[float] = []
-        self._standing: VideoFrame | None = None
-
-    def offer(self, time: Fraction, frame: VideoFrame) -> None:
-        """Shows a frame in the slots that wait for it, if any; only then is it converted.
-
-        Args:
-            time: when it is presented, in seconds of the file.
-            frame: the decoded frame, on display in the window.
-        """
-        if time < self._start:
-            self._standing = frame
-        elif time < self._end:
-            due = sampling.slots_due(time - self._start, len(self._images), self._slots)
-            self._images += [self._scale(frame)] * due if due else []
-            self._times += [float(time - self._start)] * due
-        self.full = time >= self._end or len(self._images) == self._slots
-
-    def frames(self) -> tuple[Image, NDArray[np.float64]] | None:
-        """Returns (T, H, W, 3) images and their (T,) times in seconds from the window's start, None without any."""
-        if self._images:
-            return np.stack(self._images), np.array(self._times)
-        if self._standing is not None:
-            return self._scale(self._standing)[None], np.zeros(1)
-        return None

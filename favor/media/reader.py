@@ -15,7 +15,8 @@ from favor.media import containers
 from favor.media.audio import Samples, SoundPlacer, SoundTrack
 from favor.media.clip import SAMPLE_RATE, Clip
 from favor.media.packets import PacketSource
-from favor.media.picture import FramePicker, FrameScaler
+from favor.media.picking import PICKERS, FramePicker
+from favor.media.picture import FrameScaler
 
 Span = tuple[int, int]  # [start_ms, end_ms)
 
@@ -54,13 +55,15 @@ class Reader:
         container: the open file.
         uri: its name, for errors.
         frame_size: as in `favor.media.decode.decode_windows`.
+        frame_sampling: likewise.
 
     Raises:
         MediaError: ``no_streams`` if the file has neither picture nor sound.
     """
 
-    def __init__(self, container: InputContainer, uri: str, frame_size: int | None) -> None:
+    def __init__(self, container: InputContainer, uri: str, frame_size: int | None, frame_sampling: str) -> None:
         self._uri = uri
+        self._picker = PICKERS[frame_sampling]
         self._video, self._audio = containers.usable_streams(container, uri)
         streams: list[Stream] = [stream for stream in (self._video, self._audio) if stream]
         for stream in streams:
@@ -93,7 +96,7 @@ class Reader:
             yield self._clip(window)
 
     def _window(self, span: Span) -> Window:
-        picture = FramePicker(*span, self._scale) if self._video else None
+        picture = self._picker(*span, self._scale) if self._video else None
         return Window(span, picture, SoundTrack(*span) if self._audio else None)
 
     def _decode(self, packet: Packet, windows: Iterable[Window]) -> None:

@@ -23,6 +23,20 @@ def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:
     return [(start, min(start + window_ms, duration_ms)) for start in range(0, duration_ms, window_ms)]
 
 
+def second_spans(duration_ms: int) -> list[tuple[Fraction, Fraction]]:
+    """Returns the seconds of a window for the release's rule; the last one is shifted back to end with the window.
+
+    Args:
+        duration_ms: how long the window is.
+
+    Returns:
+        Half-open ``(start, end)`` in seconds from the window's start.
+    """
+    end = Fraction(duration_ms, 1000)
+    starts = (min(Fraction(second), max(end - 1, Fraction(0))) for second in range(-(-duration_ms // 1000)))
+    return [(start, min(start + 1, end)) for start in starts]
+
+
 def slot_count(duration_ms: int) -> int:
     """Returns how many frame slots a window has: slot ``k`` is at ``k / 2`` s and lies before the window's end."""
     return -(-duration_ms * FRAMES_PER_SECOND // 1000)

@@ -32,6 +32,15 @@ def journal(tmp_path):
     return Journal(str(tmp_path / "out"), {"favor": "how"})
 
 
+def test_the_output_may_be_on_any_filesystem():
+    journal = Journal("memory://journal/out")
+    journal.write("captions", [result(2)])
+    journal.write("captions", [result(1)])
+    assert journal.done() == {"r1", "r2"}
+    assert build(journal, frozenset())["captions"] == 2
+    assert journal.storage.list("captions", suffix=".parquet") == ["/journal/out/captions/part-00000.parquet"]
+
+
 def test_a_part_written_twice_is_one_part(journal):
     journal.write("captions", [result(1), result(2)])
     journal.write("captions", [result(2), result(1)])

@@ -1,0 +1,48 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from favor.media.decode import read_clip
+from favor.media.sampling import second_spans
+
+
+def shown(clip):
+    """When each chosen frame was shown in the file, read back from its blue, which grows by 20 a second."""
+    return [round(float(frame[..., 2].mean()) / 20, 1) for frame in clip.frames]
+
+
+def slow_reference(times, seconds):
+    """The rule of the release, said again: first and last frame of each second, the last second shifted back."""
+    starts = [min(second, max(seconds - 1, 0)) for second in range(int(np.ceil(seconds)))]
+    for start in starts:
+        inside = [time for time in times if start <= time < min(start + 1, seconds)]
+        yield from (inside[0], inside[-1])
+
+
+@pytest.mark.parametrize("seconds", [3.0, 3.5, 0.6])
+def test_the_release_takes_the_first_and_the_last_frame_of_each_second(write_clip, tmp_path, seconds):
+    path = write_clip(tmp_path / "film.mp4", seconds, audio=None, video_options={"crf": "1"})
+    clip = read_clip(str(path), frame_sampling="released")
+    expected = list(slow_reference([index / 10 for index in range(round(seconds * 10))], seconds))
+    assert shown(clip) == pytest.approx(expected, abs=0.11)
+    np.testing.assert_array_equal(clip.frame_times, np.arange(len(expected)) / 2)
+
+
+def test_the_rule_works_inside_a_file_too(write_clip, tmp_path):
+    path = write_clip(tmp_path / "film.mp4", 6, audio=None, video_options={"crf": "1"})
+    clip = read_clip(str(path), 2.0, 4.0, frame_sampling="released")
+    assert shown(clip) == pytest.approx([2.0, 2.9, 3.0, 3.9], abs=0.11)
+
+
+def test_a_second_without_a_frame_repeats_the_one_before(write_clip, tmp_path):
+    times = [0, 0.5, 3.0, 3.5]
+    path = write_clip(tmp_path / "gap.mp4", audio=None, frame_times=times, video_options={"crf": "1"})
+    clip = read_clip(str(path), end=3.6, frame_sampling="released")
+    assert shown(clip)[:6] == pytest.approx([0, 0.5, 0.5, 0.5, 0.5, 0.5], abs=0.11)
+
+
+def test_the_last_second_ends_with_the_window():
+    assert second_spans(2500) == [(0, 1), (1, 2), (Fraction(3, 2), Fraction(5, 2))]
+    assert second_spans(400) == [(0, Fraction(2, 5))]
+    assert second_spans(1000) == [(0, 1)]
