@@ -211,7 +211,7 @@ class FavorModel(nn.Module):
         heard = [clip.audio for clip in clips if clip.audio is not None]
         if heard and self.config.sound is not None:
             raise FavorError(f"{self.name} needs a sound-event encoder, which this version lacks; drop the sound")
-        pieces = [cut_pieces(torch.as_tensor(audio, device=self.device)) for audio in heard]
+        pieces = [cut_pieces(torch.tensor(audio, device=self.device)) for audio in heard]
         encoded = iter(self.speech(torch.cat(pieces)).split([len(p) for p in pieces]) if pieces else ())
         return [None if clip.audio is None else next(encoded).flatten(0, 1) for clip in clips]
 

@@ -41,11 +41,11 @@ def visual_names(config: FavorConfig) -> dict[str, str]:
 
     The q, k and v biases are one vector here and two there, see ``visual_biases``.
     """
-    ours, theirs = "visual.vit.", ""
+    embeddings = "visual.vit.embeddings"
     names = {
-        f"{ours}embeddings.class_embedding": "cls_token",
-        f"{ours}embeddings.position_embedding": "pos_embed",
-        **_module(f"{ours}embeddings.patch_embedding", "patch_embed.proj"),
+        f"{embeddings}.class_embedding": "cls_token",
+        f"{embeddings}.position_embedding": "pos_embed",
+        **_module(f"{embeddings}.patch_embedding", "patch_embed.proj"),
     }
     for layer in range(config.visual.num_hidden_layers):
         ours, theirs = f"visual.vit.encoder.layers.{layer}", f"blocks.{layer}"
