@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest>=8", "pytest-timeout>=2.3", "pandas>=2.2", "duckdb>=1.1"]
+TEST = ["pytest>=8", "pytest-timeout>=2.3", "duckdb>=1.1"]
 
 setup(
     name="favor-on-beam",
@@ -28,6 +28,7 @@ setup(
         "sentencepiece>=0.2,<0.2.2",  # 0.2.2 and later need protobuf 7, which Beam excludes
         "av>=18.1",
         "numpy>=2",
+        "pandas>=2.2",
         "pyarrow>=18,<26",  # the range that Beam supports
         "fsspec>=2025.3",
         "gcsfs>=2025.3",
