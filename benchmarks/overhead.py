@@ -8,20 +8,25 @@ import itertools
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from corpus import copies
 
-from favor import FavorModel
-from favor.media.decode import decode_windows
-from favor.media.files import MediaFile
-from favor.media.probe import probe
-from favor.media.sampling import spans
-from jobs.common import caption_question, make_options
-from pipeline.options import RunOptions
-from pipeline.run import run
+from pipeline.environment import set_up
 
-FILES, ROUNDS = 64, 3
+set_up()  # before torch is imported, as the command does it
+
+from favor import Clip, FavorModel  # noqa: E402
+from favor.media.decode import decode_windows  # noqa: E402
+from favor.media.files import MediaFile  # noqa: E402
+from favor.media.probe import probe  # noqa: E402
+from favor.media.sampling import spans  # noqa: E402
+from jobs.common import caption_question, make_options  # noqa: E402
+from pipeline.options import RunOptions  # noqa: E402
+from pipeline.run import run  # noqa: E402
+
+FILES, ROUNDS = 32, 5
 
 
 def plain_loop(options: RunOptions, corpus: Path) -> None:
@@ -32,17 +37,18 @@ def plain_loop(options: RunOptions, corpus: Path) -> None:
         model.answer(model.encode(batch), [options.questions[0].text] * len(batch), options.generation)
 
 
-def decoded(options: RunOptions):  # noqa: ANN201
+def decoded(options: RunOptions) -> Callable[[Path], Iterator[Clip]]:
     """Returns a function that decodes the windows of a file."""
 
-    def decode(path: Path):  # noqa: ANN202
+    def decode(path: Path) -> Iterator[Clip]:
         duration_ms = probe(MediaFile(str(path), path.stat().st_size, "")).duration_ms
         return decode_windows(str(path), spans(duration_ms, options.window_ms), options.frame_size)
 
     return decode
 
 
-def seconds(action) -> float:  # noqa: ANN001
+def seconds(action: Callable[[], object]) -> float:
+    """Returns how long an action takes."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start

@@ -10,6 +10,10 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
+from pipeline.environment import set_up
+
+set_up()  # before anything imports torch
+
 VARIABLE_RATE_CLOCK = Fraction(1, 60_000)
 PIXEL_FORMATS = {"mjpeg": "yuvj420p", "png": "rgb24", "gif": "rgb8", "bmp": "bgr24"}
 
