@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest>=8", "pytest-timeout>=2.3", "duckdb>=1.1"]
+TEST = ["pytest>=8", "pytest-timeout>=2.3"]
 
 setup(
     name="favor-on-beam",
@@ -23,11 +23,16 @@ setup(
         "apache-beam>=2.77,<3",
         "torch>=2.8,<2.14",
         "transformers>=5.20,<6",
+        "tokenizers>=0.22",
+        "huggingface_hub>=1",
         "peft>=0.18",
+        "bitsandbytes>=0.50,<1",
         "safetensors>=0.5",
+        "protobuf>=5",
         "sentencepiece>=0.2,<0.2.2",  # 0.2.2 and later need protobuf 7, which Beam excludes
         "av>=18.1",
         "numpy>=2",
+        "duckdb>=1.4",
         "pandas>=2.2",
         "pyarrow>=18,<26",  # the range that Beam supports
         "fsspec>=2025.3",

@@ -19,7 +19,7 @@ class Modalities:
     Attributes:
         visual: (T, slots, hidden) image Q-Former outputs, T = 1 for a still image.
         speech: (1500 a 30 s, speech width).
-        sound: (at most 1500 a 30 s, sound width).
+        sound: (1500 for each 30 s but the last, then as many as there are, sound width).
         still: whether the picture lasts as long as the sound.
     """
 
@@ -58,8 +58,7 @@ class Aligner(nn.Module):
         """
         windows = [self.frames(clip) for clip in clips]
         tokens = self.llm_proj(self.join(self.query(windows))).flatten(0, 1)
-        blocks = [-(-len(window) // self.config.block_frames) for window in windows]
-        return list(tokens.split([count * self.config.block_queries for count in blocks]))
+        return list(tokens.split([self.config.llm_tokens(len(window)) for window in windows]))
 
     def frames(self, clip: Modalities) -> Tensor:
         """Synchronises the modalities of one clip into (T, slots, frame width)."""
@@ -107,7 +106,8 @@ class Aligner(nn.Module):
         if self.sound_proj is not None:
             if clip.sound is None:
                 raise ValueError("this model hears sound events, but the clip's features hold none; encode it again")
-            # BEATs yields 1496 tokens for 30 s; zeros are appended before the projection, as in the release.
+            # BEATs yields 1496 tokens for 30 s; zeros are appended before the projection, as in the release. Here only
+            # the last 30 s are: the encoder's caller fills the earlier ones up.
             sound = F.pad(clip.sound, (0, 0, 0, len(clip.speech) - len(clip.sound)))
             streams.append(audio_frames(self.sound_proj(sound), self.slots))
         return streams

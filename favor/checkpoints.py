@@ -1,14 +1,12 @@
-"""Model folders: config.json, safetensors and two tokenizers, read and written without a second copy in memory."""
+"""Model folders: config.json, safetensors and two tokenizers."""
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from safetensors import safe_open
-from torch import Tensor, nn
+from torch import nn
 from transformers import AutoTokenizer
 from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerEmbeddings
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
@@ -16,6 +14,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from favor.config import FavorConfig
 from favor.errors import FavorError
 from favor.language import Prompter
+from favor.manifest import MANIFEST, recorded, sha256
 from favor.presets import PRESETS
 
 CONFIG = "config.json"
@@ -75,6 +74,7 @@ def read_prompter(folder: Path, config: FavorConfig) -> Prompter:
 def write_folder(model: nn.Module, config: FavorConfig, prompter: Prompter, folder: Path) -> None:
     """Writes a whole model folder, in several files if the weights are large."""
     write_config(config, folder)
+    (folder / MANIFEST).unlink(missing_ok=True)  # of an import that this overwrites
     prompter.language.save_pretrained(folder / LANGUAGE_TOKENIZER)
     prompter.question.save_pretrained(folder / QUESTION_TOKENIZER)
     save_torch_state_dict(model.state_dict(), folder)
@@ -83,31 +83,6 @@ def write_folder(model: nn.Module, config: FavorConfig, prompter: Prompter, fold
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors of a model folder, in the order of their names."""
     return sorted(folder.glob("*.safetensors"))
-
-
-def load_weights(model: nn.Module, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
-    """Fills a model that was built on the meta device, tensor by tensor.
-
-    Args:
-        model: on the meta device.
-        folder: with safetensors.
-        device: where the weights go.
-        dtype: what they become.
-
-    Raises:
-        FavorError: if a tensor is missing, unknown or has another shape.
-    """
-    missing = dict(model.named_parameters())
-    for name, tensor in _tensors(folder):
-        if name not in missing:
-            raise FavorError(f"{folder} holds {name}, which this model does not have; its {CONFIG} does not fit")
-        expected = tuple(missing.pop(name).shape)
-        if tuple(tensor.shape) != expected:
-            raise FavorError(f"{folder}: {name} has shape {tuple(tensor.shape)}, the {CONFIG} wants {expected}")
-        _assign(model, name, tensor.to(device, dtype))
-    if missing:
-        raise FavorError(f"{folder} lacks {len(missing)} tensors, such as {next(iter(missing))}; copy it again")
-    restore_buffers(model, device)
 
 
 def restore_buffers(model: nn.Module, device: torch.device) -> None:
@@ -128,19 +103,5 @@ def revision(config: FavorConfig, folder: Path) -> str:
     digest = hashlib.blake2b(json.dumps(config.to_dict(), sort_keys=True).encode(), digest_size=6)
     tokenizers = [path for name in (LANGUAGE_TOKENIZER, QUESTION_TOKENIZER) for path in (folder / name).glob("*")]
     for path in sorted(tokenizers) + weight_files(folder):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
+        digest.update((recorded(folder, path) or sha256(path)).encode())
     return digest.hexdigest()
-
-
-def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    for path in weight_files(folder):
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - no mapping
-                yield name, file.get_tensor(name)
-
-
-def _assign(model: nn.Module, name: str, tensor: Tensor) -> None:
-    owner, _, leaf = name.rpartition(".")
-    parameter = model.get_parameter(name)
-    setattr(model.get_submodule(owner), leaf, nn.Parameter(tensor, requires_grad=parameter.requires_grad))

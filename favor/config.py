@@ -168,6 +168,10 @@ class CausalQFormerConfig:
         """LLM tokens of the coarsest block."""
         return self.resolutions[0][1]
 
+    def llm_tokens(self, frames: int) -> int:
+        """LLM tokens of so many frames, the last block of which is filled up."""
+        return -(-frames // self.block_frames) * self.block_queries
+
 
 @dataclasses.dataclass(frozen=True)
 class LanguageConfig:
@@ -295,14 +299,15 @@ class FavorConfig:
         Raises:
             ConfigError: for an unknown key or an impossible value.
         """
-        return type(self).from_dict(_merge(self.to_dict(), values))
+        return type(self).from_dict(merge_values(self.to_dict(), values))
 
 
-def _merge(base: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def merge_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values with some replaced, at any depth."""
     merged = dict(base)
     for key, value in values.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
+        merged[key] = merge_values(merged[key], value) if both else value
     return merged
 
 

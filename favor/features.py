@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from favor.config import FRAMES_PER_SECOND
+from favor.config import FRAMES_PER_SECOND, SPEECH_TOKENS_PER_FRAME
+from favor.synchronise import STILL_FRAMES
 
 TIME_TOLERANCE = 1e-6  # s, forgives the rounding of frame times
 
@@ -19,7 +20,8 @@ class Features:
         visual: (distinct frames, patches + 1, ViT width), or None without picture.
         slots: (T,) which of them each half second shows, or None without picture.
         speech: (1500 for each 30 s, Whisper width), or None without sound.
-        sound: (at most 1500 for each 30 s, BEATs width), or None without sound or sound-event encoder.
+        sound: (1500 for each 30 s before the last, then as many as there are, BEATs width), or None without sound or
+            sound-event encoder.
         still: whether the picture is a still image, shown for as long as the sound lasts.
     """
 
@@ -28,6 +30,13 @@ class Features:
     speech: Tensor | None = None
     sound: Tensor | None = None
     still: bool = False
+
+    @property
+    def frames(self) -> int:
+        """Half seconds that the clip lasts once its modalities are synchronised."""
+        heard = 0 if self.speech is None else len(self.speech) // SPEECH_TOKENS_PER_FRAME
+        seen = 0 if self.slots is None else len(self.slots)
+        return (heard or STILL_FRAMES) if self.still else max(heard, seen)
 
 
 def frame_slots(frame_times: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -13,6 +13,7 @@ from transformers import (
     LogitsProcessorList,
     MinNewTokensLengthLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
+    StaticCache,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -126,9 +127,12 @@ def generate(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, options: G
         One result a row; a row does not depend on the others.
     """
     recorder = TokenLogprobs()
+    # Of its final size from the start: one that grows is copied at each step.
+    cache = StaticCache(config=llm.config, max_cache_len=embeddings.shape[1] + options.max_new_tokens)
     ids = llm.generate(
         inputs_embeds=embeddings,
         attention_mask=mask,
+        past_key_values=cache,
         generation_config=_generation_config(llm, options),
         logits_processor=_processors(llm, options, recorder, embeddings.device),
     )  # (batch, produced), filled up after a row's end token
@@ -154,7 +158,9 @@ def score(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, rows: list[li
     inputs = torch.cat([embeddings, llm.get_input_embeddings()(ids[:, :-1])], dim=1)
     attended = torch.cat([mask, torch.ones_like(ids[:, :-1])], dim=1)
     positions = (attended.cumsum(1) - 1).clamp(min=0)
-    hidden = llm.model(inputs_embeds=inputs, attention_mask=attended, position_ids=positions).last_hidden_state
+    hidden = llm.model(
+        inputs_embeds=inputs, attention_mask=attended, position_ids=positions, use_cache=False
+    ).last_hidden_state
     # One row's logits at a time: (batch, longest, vocabulary) would be gigabytes for long answers.
     logits = (llm.lm_head(row[-longest:]) for row in hidden)
     return torch.stack([_logprobs(row, row_ids) for row, row_ids in zip(logits, ids, strict=True)])
@@ -228,6 +234,7 @@ def _generation_config(llm: LlamaForCausalLM, options: GenerationOptions) -> Gen
         num_beams=options.num_beams,
         length_penalty=float(options.length_penalty) if options.num_beams > 1 else None,
         do_sample=False,
+        disable_compile=True,  # which a static cache would start on a GPU: minutes for each new shape
         bos_token_id=sizes.bos_token_id,
         eos_token_id=sizes.eos_token_id,
         pad_token_id=sizes.eos_token_id if sizes.pad_token_id is None else sizes.pad_token_id,

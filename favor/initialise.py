@@ -21,10 +21,17 @@ def initialise(module: nn.Module, seed: int) -> None:
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            parameter.copy_(_values(name, parameter, seed))
+            parameter.copy_(initial_values(name, parameter, seed))
 
 
-def _values(name: str, parameter: Tensor, seed: int) -> Tensor:
+def initial_values(name: str, parameter: Tensor, seed: int) -> Tensor:
+    """The random values of one parameter, in float32.
+
+    Args:
+        name: in its model; it decides the values together with the seed.
+        parameter: of which only the shape matters, so it may be on the meta device.
+        seed: of the model.
+    """
     if name.endswith(WHISPER_POSITIONS):
         return sinusoids(*parameter.shape)
     if name.endswith("bias") or "lora_B" in name:
@@ -32,7 +39,7 @@ def _values(name: str, parameter: Tensor, seed: int) -> Tensor:
     if parameter.ndim == 1:
         return torch.ones(parameter.shape)  # the weights of norms
     generator = torch.Generator().manual_seed(_parameter_seed(name, seed))
-    return torch.randn(parameter.shape, generator=generator) * _fan_in(name, parameter) ** -0.5
+    return torch.randn(parameter.shape, generator=generator).mul_(_fan_in(name, parameter) ** -0.5)
 
 
 def _fan_in(name: str, parameter: Tensor) -> int:

@@ -10,21 +10,24 @@ from torch import Tensor, nn
 
 from favor import checkpoints
 from favor.aligner import Aligner, Modalities
+from favor.batching import sub_batches, token_budget
 from favor.config import FavorConfig
-from favor.encoders.speech import SpeechEncoder, cut_pieces
-from favor.encoders.visual import ImageQFormer, VisualEncoder, normalise
+from favor.encoders.sound import SoundEncoder
+from favor.encoders.speech import SpeechEncoder
+from favor.encoders.visual import ImageQFormer, VisualEncoder
+from favor.encoding import encode_frames, encode_sound, encode_speech
 from favor.errors import FavorError
-from favor.features import Features, frame_slots
+from favor.features import Features
 from favor.generation import Answer, GenerationOptions, generate
-from favor.initialise import initialise
 from favor.language import Prompter, build_llm, pad_left, splice
+from favor.loading import load_weights, make_weights
 from favor.media.clip import Clip
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+from favor.placement import Placement, choose_device, choose_dtype
+from favor.quantization import check_quantization
 
 
 class FavorModel(nn.Module):
-    """ViT, Whisper, image Q-Former, causal Q-Former and LLM; ``from_pretrained`` makes one that can be used.
+    """ViT, Whisper, BEATs, image Q-Former, causal Q-Former and LLM; ``from_pretrained`` makes one that can be used.
 
     Args:
         config: the sizes.
@@ -36,9 +39,11 @@ class FavorModel(nn.Module):
         self.config = config
         self._prompter = prompter
         self._folder: Path | None = None
+        self.placement: Placement | None = None
         self.visual = VisualEncoder(config.visual)
         self.image_qformer = ImageQFormer(config.image_qformer, config.visual.hidden_size)
         self.speech = SpeechEncoder(config.speech)
+        self.sound = SoundEncoder(config.sound) if config.sound else None
         self.aligner = Aligner(config)
         self.llm = build_llm(config.language, config.lora)
 
@@ -52,26 +57,29 @@ class FavorModel(nn.Module):
             name_or_folder: such as "favor-mini".
             device: "auto" for a GPU if there is one, or what torch calls a device.
             dtype: "auto" for float16 on a GPU (the release's) and float32 elsewhere, or one of those or bfloat16.
-            quantization: None; no kind is supported yet.
+            quantization: "int8" or "int4" for the linear layers of the LLM, or None; such a model cannot be saved.
 
         Raises:
-            FavorError: if the folder is no complete model.
-            ValueError: for an unknown dtype or quantization.
+            FavorError: if the folder is no complete model, or for an unknown device, dtype or quantization.
         """
-        if quantization is not None:
-            raise ValueError(f"quantization {quantization!r} is not supported; give None")
         place = choose_device(device)
-        kind = choose_dtype(dtype, place)
+        placement = Placement(place, choose_dtype(dtype, place), check_quantization(quantization))
         folder = checkpoints.find_folder(name_or_folder)
         config = checkpoints.read_config(folder)
         with torch.device("meta"):
             model = cls(config, checkpoints.read_prompter(folder, config))
-        model._folder = folder
-        model._fill(place, kind)
+        model._folder, model.placement = folder, placement
+        model._fill(placement)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes configuration, weights and tokenizers into a folder."""
+        """Writes configuration, weights and tokenizers into a folder.
+
+        Raises:
+            FavorError: if the weights are quantized.
+        """
+        if self.placement is not None and self.placement.quantization is not None:
+            raise FavorError(f"the weights are {self.placement.quantization} and lost bits; load the model without")
         checkpoints.write_folder(self, self.config, self.prompter, Path(folder))
 
     @property
@@ -111,18 +119,20 @@ class FavorModel(nn.Module):
         """Where the model computes."""
         return self.llm.device
 
+    @cached_property
+    def token_budget(self) -> int:
+        """Tokens of prompts and answers, beams included, that are generated at once; it may be set."""
+        return token_budget(self.config, self.device, self.llm.dtype)
+
     @torch.no_grad()
     def encode(self, clips: Sequence[Clip]) -> list[Features]:
-        """Runs the frozen encoders, whose output serves any number of questions.
-
-        Raises:
-            FavorError: for sound, if the model should hear sound events and cannot.
-        """
+        """Runs the frozen encoders, whose output serves any number of questions."""
+        frames = encode_frames(self.visual, clips, self.config.visual.image_size, self.device)
+        speech = encode_speech(self.speech, clips, self.device)
+        sound = self._encode_sound(clips)
         return [
-            Features(visual=visual, slots=slots, speech=speech, still=clip.still)
-            for clip, (visual, slots), speech in zip(
-                clips, self._encode_frames(clips), self._encode_speech(clips), strict=True
-            )
+            Features(visual, slots, speech, sound, clip.still)
+            for clip, (visual, slots), speech, sound in zip(clips, frames, speech, sound, strict=True)
         ]
 
     def prompts(self, features: Sequence[Features], questions: Sequence[str]) -> list[Tensor]:
@@ -153,8 +163,7 @@ class FavorModel(nn.Module):
         Raises:
             ValueError: if the lengths differ or are zero.
         """
-        if len(clips) != len(questions) or not clips:
-            raise ValueError(f"needs one question for each clip, and at least one; got {len(clips)}, {len(questions)}")
+        _check_pairs(clips, questions)
         return pad_left(self.prompts(self._features(clips), questions))
 
     @torch.inference_mode()
@@ -164,7 +173,7 @@ class FavorModel(nn.Module):
         questions: Sequence[str],
         options: GenerationOptions | None = None,
     ) -> list[Answer]:
-        """Answers pairs of a clip and a question in one batch; threads may call it at the same time.
+        """Answers pairs of a clip and a question, as many at once as ``token_budget`` allows; threads may share it.
 
         Args:
             clips: clips, or their features. A clip that is there several times is encoded once.
@@ -172,27 +181,41 @@ class FavorModel(nn.Module):
             options: how to generate; greedy and 64 tokens by default.
 
         Returns:
-            One answer for each pair.
+            One answer for each pair; it does not depend on the others.
 
         Raises:
             ValueError: if the lengths differ or are zero.
         """
-        embeddings, mask = self.prompt_embeddings(clips, questions)
-        rows = generate(self.llm, embeddings, mask, options or GenerationOptions())
+        _check_pairs(clips, questions)
+        options = options or GenerationOptions()
+        features = self._features(clips)
+        lengths = self._prompt_lengths(features, questions)
+        answers: dict[int, Answer] = {}
+        for places in sub_batches(lengths, options.max_new_tokens, options.num_beams, self.token_budget):
+            batch = [features[place] for place in places], [questions[place] for place in places]
+            answers |= zip(places, self._answer(*batch, options), strict=True)
+        return [answers[place] for place in range(len(clips))]
+
+    def _answer(
+        self, features: Sequence[Features], questions: Sequence[str], options: GenerationOptions
+    ) -> list[Answer]:
+        rows = generate(self.llm, *pad_left(self.prompts(features, questions)), options)
         return [
             Answer(self.prompter.decode(row.token_ids), row.token_ids, row.finish_reason, row.mean_logprob)
             for row in rows
         ]
 
-    def _fill(self, device: torch.device, dtype: torch.dtype) -> None:
+    def _prompt_lengths(self, features: Sequence[Features], questions: Sequence[str]) -> list[int]:
+        before, after = len(self.prompter.before_ids()), self.prompter.after_ids(questions)
+        count = self.config.causal_qformer.llm_tokens
+        return [before + count(f.frames) + len(ids) for f, ids in zip(features, after, strict=True)]
+
+    def _fill(self, placement: Placement) -> None:
         assert self._folder is not None
         if checkpoints.weight_files(self._folder):
-            checkpoints.load_weights(self, self._folder, device, dtype)
+            load_weights(self, self._folder, placement)
         elif self.config.seed is not None:
-            self.to_empty(device="cpu")
-            initialise(self, self.config.seed)
-            self.to(device, dtype)
-            checkpoints.restore_buffers(self, device)
+            make_weights(self, self.config.seed, placement)
         else:
             raise FavorError(f"{self._folder} has a configuration but no *.safetensors; copy the weights there too")
 
@@ -201,19 +224,10 @@ class FavorModel(nn.Module):
         encoded = dict(zip(new, self.encode(list(new.values())), strict=True)) if new else {}
         return [clip if isinstance(clip, Features) else encoded[id(clip)] for clip in clips]
 
-    def _encode_frames(self, clips: Sequence[Clip]) -> list[tuple[Tensor | None, Tensor | None]]:
-        seen = [_distinct_frames(clip, self.config.visual.image_size, self.device) for clip in clips]
-        pixels = [frames for frames, _ in seen if frames is not None]
-        encoded = iter(self.visual(torch.cat(pixels)).split([len(p) for p in pixels]) if pixels else ())
-        return [(None, None) if frames is None else (next(encoded), slots) for frames, slots in seen]
-
-    def _encode_speech(self, clips: Sequence[Clip]) -> list[Tensor | None]:
-        heard = [clip.audio for clip in clips if clip.audio is not None]
-        if heard and self.config.sound is not None:
-            raise FavorError(f"{self.name} needs a sound-event encoder, which this version lacks; drop the sound")
-        pieces = [cut_pieces(torch.tensor(audio, device=self.device)) for audio in heard]
-        encoded = iter(self.speech(torch.cat(pieces)).split([len(p) for p in pieces]) if pieces else ())
-        return [None if clip.audio is None else next(encoded).flatten(0, 1) for clip in clips]
+    def _encode_sound(self, clips: Sequence[Clip]) -> list[Tensor | None]:
+        if self.sound is None:
+            return [None] * len(clips)
+        return encode_sound(self.sound, clips, self.config.speech.max_source_positions, self.device)
 
     def _visual_slots(self, features: Sequence[Features], questions: Sequence[str]) -> list[Tensor | None]:
         """Asks the distinct frames of all pairs together, and shows them in their slots: (T, slots, hidden) each."""
@@ -229,40 +243,6 @@ class FavorModel(nn.Module):
         return [None if f.slots is None else out[f.slots] for f, out in zip(features, outputs, strict=True)]
 
 
-def choose_device(device: str) -> torch.device:
-    """The device of a name, "auto" being a GPU if there is one.
-
-    Raises:
-        FavorError: if there is no such device here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise FavorError(f"device {device!r} is unknown; give auto, cpu, cuda or cuda:1") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise FavorError(f"device {device!r}: torch finds no CUDA GPU here; give cpu or auto")
-    return chosen
-
-
-def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """The type of a name, "auto" being float16 on a GPU and float32 elsewhere.
-
-    Raises:
-        ValueError: for an unknown name.
-    """
-    if dtype == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype!r} is unknown; it must be auto or one of {', '.join(DTYPES)}")
-    return DTYPES[dtype]
-
-
-def _distinct_frames(clip: Clip, size: int, device: torch.device) -> tuple[Tensor | None, Tensor | None]:
-    """The normalised frames (n, 3, size, size) that a clip shows, and which of them each of its slots (T,) shows."""
-    if clip.frames is None or clip.frame_times is None:
-        return None, None
-    shown, slots = frame_slots(clip.frame_times)
-    frames = torch.as_tensor(clip.frames[shown], device=device)
-    return normalise(frames, size, clip.still), torch.as_tensor(slots, device=device)
+def _check_pairs(clips: Sequence[Clip | Features], questions: Sequence[str]) -> None:
+    if len(clips) != len(questions) or not clips:
+        raise ValueError(f"needs one question for each clip, and at least one; got {len(clips)}, {len(questions)}")

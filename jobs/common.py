@@ -59,6 +59,12 @@ OPTIONS = (
         type=click.FloatRange(0.5, 3600),
         help="What the model sees at once.",
     ),
+    click.option(
+        "--audio-track",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Which audio stream of a file is heard, counted from 0.  [default: the one that the file marks]",
+    ),
     click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer."),
     click.option("--num-beams", default=1, show_default=True, type=click.IntRange(1), help="1 is greedy."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
@@ -68,6 +74,14 @@ OPTIONS = (
         show_default=True,
         type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
         help="Of the weights.",
+    ),
+    click.option(
+        "--quantization",
+        default="none",
+        show_default=True,
+        type=click.Choice(["none", "int8", "int4"]),
+        callback=lambda context, option, value: None if value == "none" else value,
+        help="Of the language model; less memory.",
     ),
     click.option("--batch-size", default="auto", show_default=True, type=BatchSize(), help="Windows at once."),
     click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine."),
@@ -143,10 +157,13 @@ def make_options(
     files: tuple[str, ...] = (),
     model: str = "favor-mini",
     window_seconds: float = 30.0,
+    audio_track: int | None = None,
     max_new_tokens: int = 128,
     num_beams: int = 1,
     batch_size: int | None = None,
     device: str = "auto",
+    dtype: str = "auto",
+    quantization: str | None = None,
     **rest: Any,
 ) -> RunOptions:
     """Turns what was typed into the options of a run.
@@ -159,10 +176,13 @@ def make_options(
         files: files of questions to ask too.
         model: a preset's name or a model folder.
         window_seconds: the length of a window.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
         max_new_tokens: the longest answer.
         num_beams: of the search; 1 is greedy.
         batch_size: windows at once; None for what suits the device.
         device: ``auto`` or a torch device.
+        dtype: ``auto`` or the name of a torch dtype.
+        quantization: of the language model: None, ``int8`` or ``int4``.
         rest: further fields of ``RunOptions``.
 
     Raises:
@@ -179,6 +199,7 @@ def make_options(
     card = describe(model)
     generation = GenerationOptions(max_new_tokens=max_new_tokens, num_beams=num_beams)
     frame_size = card.config.visual.image_size
+    heard = "" if audio_track is None else f", audio track {audio_track}"
     return RunOptions(
         corpus=corpus,
         output=output,
@@ -186,7 +207,8 @@ def make_options(
         identity=Identity(
             model=card.name,
             model_revision=card.revision,
-            sampling=f"{card.config.frame_sampling} frames of {frame_size} px",
+            precision=f"{dtype}, {quantization or 'not'} quantized",
+            sampling=f"{card.config.frame_sampling} frames of {frame_size} px{heard}",
             generation=json.dumps(generation.to_dict(), sort_keys=True),
         ),
         trained=card.trained,
@@ -194,7 +216,10 @@ def make_options(
         frame_size=frame_size,
         frame_sampling=card.config.frame_sampling,
         window_ms=round(window_seconds * 1000),
+        audio_track=audio_track,
         batch_size=batch_size or auto_batch_size(device),
         device=device,
+        dtype=dtype,
+        quantization=quantization,
         **rest,
     )

@@ -6,11 +6,12 @@ import click
 
 from pipeline.environment import set_up
 
-COMMANDS = ("caption", "qa", "transcribe")
+# Each subcommand and the module that holds it.
+COMMANDS = {"caption": "caption", "qa": "qa", "transcribe": "transcribe", "import": "import_"}
 
 
 class JobGroup(click.Group):
-    """Finds the subcommand ``name`` as ``jobs.name.command``."""
+    """Finds a subcommand as ``command`` in its module."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Returns the subcommands in the order in which they are told."""
@@ -18,7 +19,7 @@ class JobGroup(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Returns a subcommand."""
-        return importlib.import_module(f"jobs.{name}").command if name in COMMANDS else None
+        return importlib.import_module(f"jobs.{COMMANDS[name]}").command if name in COMMANDS else None
 
 
 @click.group(cls=JobGroup, context_settings={"help_option_names": ["-h", "--help"]})

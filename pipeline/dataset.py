@@ -1,22 +1,25 @@
-"""The final tables, built from the journal: sorted, each row once, in files of a sensible size."""
+"""The final tables, streamed from the journal: sorted, each row once, in files of a sensible size."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from pipeline.journal import RESOLVED, Journal
 from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SCHEMAS, SORT_KEYS
-from pipeline.storage import Storage
 from transforms.records import RESULT_TABLES
 
-ROWS_PER_FILE = 1_000_000
-ROWS_PER_GROUP = 65_536  # small enough that a look-up by file reads little, big enough that a scan is fast
+SORT_MEMORY = "256MB"  # beyond it, sorting spills to disk
+ROWS_PER_FILE = 500_000
+ROWS_PER_GROUP = 20_480  # small enough that a look-up by file reads little, big enough that a scan is fast
 
 
 def build(journal: Journal, tables: frozenset[str]) -> dict[str, int]:
-    """Writes the tables from the journal, over what an earlier run has left.
+    """Writes the tables from the journal, over what an earlier run has left; memory does not grow with the rows.
 
     Args:
         journal: holds the rows of this run and of earlier ones.
@@ -25,37 +28,59 @@ def build(journal: Journal, tables: frozenset[str]) -> dict[str, int]:
     Returns:
         The number of rows of each table.
     """
-    rows: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for table in (*RESULT_TABLES, MEDIA, FAILURES):
-        data = journal.parts(table).to_table()
-        if table in tables or table not in RESULT_TABLES or data.num_rows:
-            data = _latest(data, table)
-            _write(journal.storage, table, data, journal.metadata)
-            rows[table] = data.num_rows
-    return rows
+        parts = journal.parts(table)
+        if table in tables or table not in RESULT_TABLES or parts.files:
+            counts[table] = _write(journal, table, _rows(parts, table))
+    return counts
 
 
-def _latest(data: pa.Table, table: str) -> pa.Table:
-    """Returns each row once, in order; of several attempts the last, unless it mended the failure."""
-    order = [(name, "ascending") for name in SORT_KEYS[table]]
-    if table == FAILURES:
-        data = data.sort_by([*order, ("attempt", "ascending")])
-    numbered = data.select(list(ROW_KEYS[table])).append_column("row", pa.array(range(data.num_rows), pa.int64()))
-    last = numbered.group_by(list(ROW_KEYS[table])).aggregate([("row", "max")])["row_max"]
-    data = data.take(last).sort_by(order)
-    return data.filter(pc.not_equal(data["code"], RESOLVED)) if table == FAILURES else data
+def _rows(parts: pyarrow.dataset.Dataset, table: str) -> Iterator[pa.Table]:
+    """Yields the rows in order, each once; of several attempts the last, unless it mended the failure."""
+    last: tuple[object, ...] | None = None
+    for batch in _sorted(parts, SORT_KEYS[table]):
+        rows = pa.Table.from_batches([batch])
+        keys = list(zip(*(rows[name].to_pylist() for name in ROW_KEYS[table]), strict=True))
+        new = [key != before for before, key in zip([last, *keys], keys, strict=False)]
+        last = keys[-1]
+        rows = rows.filter(pa.array(new))
+        yield rows.filter(pc.not_equal(rows["code"], RESOLVED)) if table == FAILURES else rows
 
 
-def _write(storage: Storage, table: str, data: pa.Table, metadata: Mapping[str, str]) -> None:
-    schema = SCHEMAS[table].with_metadata(metadata)
-    written = set()
-    for number, start in enumerate(range(0, max(1, data.num_rows), ROWS_PER_FILE)):
-        name = f"part-{number:05d}.parquet"
-        sink = pa.BufferOutputStream()
-        part = data.slice(start, ROWS_PER_FILE).cast(schema)
-        pq.write_table(part, sink, compression="zstd", row_group_size=ROWS_PER_GROUP, write_page_index=True)
-        storage.write(sink.getvalue().to_pybytes(), table, name)
-        written.add(name)
-    for path in storage.list(table, suffix=".parquet"):
-        if path.rsplit("/", 1)[-1] not in written:
-            storage.remove(path)
+def _sorted(parts: pyarrow.dataset.Dataset, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Yields all rows in order, equal ones beside each other; what is too much for memory is sorted on disk."""
+    if not parts.files:
+        return
+    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as database:
+        database.execute(f"SET memory_limit = '{SORT_MEMORY}'; SET temp_directory = '{spill}'; SET threads = 2")
+        database.register("parts", parts)
+        yield from database.sql(f"SELECT * FROM parts ORDER BY {', '.join(order)}").to_arrow_reader(ROWS_PER_GROUP)
+
+
+def _write(journal: Journal, table: str, rows: Iterator[pa.Table]) -> int:
+    """Writes a table's files, removes those of an earlier and longer one, and returns the number of rows."""
+    files, total = 0, 0
+    more: pa.Table | None = next(rows, SCHEMAS[table].empty_table())  # an empty table can be read too
+    while more is not None:
+        content, count, more = _file(more, rows, SCHEMAS[table].with_metadata(journal.metadata))
+        journal.storage.write(content, table, _name(files))
+        files, total = files + 1, total + count
+    for path in journal.storage.list(table, suffix=".parquet"):
+        if path.rsplit("/", 1)[-1] >= _name(files):
+            journal.storage.remove(path)
+    return total
+
+
+def _file(first: pa.Table, rows: Iterator[pa.Table], schema: pa.Schema) -> tuple[bytes, int, pa.Table | None]:
+    """Fills one file, and returns its content, its number of rows, and the rows with which the next one begins."""
+    sink, count, more = pa.BufferOutputStream(), 0, first
+    with pq.ParquetWriter(sink, schema, compression="zstd", write_page_index=True) as writer:
+        while more is not None and count < ROWS_PER_FILE:
+            writer.write_table(more.cast(schema))
+            count, more = count + more.num_rows, next(rows, None)
+    return sink.getvalue().to_pybytes(), count, more
+
+
+def _name(number: int) -> str:
+    return f"part-{number:05d}.parquet"

@@ -1,13 +1,14 @@
 """The graph: corpus -> probe -> segments -> Reshuffle -> one fused stage from decoding to the journal."""
 
 import apache_beam as beam
+from apache_beam.ml.inference.base import RunInference
 
 from pipeline.journal import Journal, RecordAnswers, RecordFailures, RecordMedia
 from pipeline.options import RunOptions
 from transforms.corpus import MEDIA, ListCorpus, Plan
 from transforms.decode import DecodeWindows
 from transforms.failures import FAILURES
-from transforms.generate import FavorModelHandler
+from transforms.generate import FavorModelHandler, route
 
 BATCHES_AHEAD = 1  # decoded while the model works on the batch before them
 
@@ -22,11 +23,19 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options: what is to be done.
         journal: where the rows go.
     """
-    plan = Plan(options.questions, options.identity, options.window_ms, options.shard, journal.done)
-    decode = DecodeWindows(
-        options.frame_size, options.frame_sampling, BATCHES_AHEAD * options.batch_size, options.identity
+    plan = Plan(
+        options.questions, options.identity, options.window_ms, options.shard, journal.done, options.audio_track
     )
-    handler = FavorModelHandler(options.identity, options.generation, options.batch_size, options.device, options.dtype)
+    decode = DecodeWindows(
+        options.frame_size,
+        options.frame_sampling,
+        BATCHES_AHEAD * options.batch_size,
+        options.identity,
+        options.audio_track,
+    )
+    handler = FavorModelHandler(
+        options.identity, options.generation, options.batch_size, options.device, options.dtype, options.quantization
+    )
 
     listed = (
         pipeline
@@ -43,9 +52,13 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         | "SpreadSegments" >> beam.Reshuffle()
         | "Decode" >> beam.ParDo(decode).with_outputs(FAILURES, main="windows")
     )
-    answered = decoded.windows | "Generate" >> beam.ml.inference.RunInference(handler)
+    generated = (
+        decoded.windows
+        | "Generate" >> RunInference(handler)
+        | "Route" >> beam.ParDo(route).with_outputs(FAILURES, main="answered")
+    )
 
-    answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal))
+    generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal))
     planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal))
-    for stage, outputs in (("List", listed), ("Plan", planned), ("Decode", decoded)):
+    for stage, outputs in (("List", listed), ("Plan", planned), ("Decode", decoded), ("Generate", generated)):
         outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal))

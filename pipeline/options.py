@@ -32,8 +32,10 @@ class RunOptions:
         frame_size: the width and height in pixels that the model sees.
         frame_sampling: the rule by which the model wants its frames chosen.
         window_ms: the length of a window.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
         device: ``auto`` or a torch device.
         dtype: ``auto`` or the name of a torch dtype.
+        quantization: of the language model: None, ``int8`` or ``int4``.
         batch_size: windows per batch.
         runner: a Beam runner; ``DirectRunner`` is the one in this process.
         beam_options: further options for Beam.
@@ -50,8 +52,10 @@ class RunOptions:
     frame_size: int
     frame_sampling: str
     window_ms: int = 30_000
+    audio_track: int | None = None
     device: str = "auto"
     dtype: str = "auto"
+    quantization: str | None = None
     batch_size: int = CPU_BATCH_SIZE
     runner: str = "DirectRunner"
     beam_options: tuple[str, ...] = ()

@@ -1,14 +1,7 @@
 """The ways to run the graph: in this process, in several processes of this machine, on any other Beam runner."""
 
 import collections
-import contextlib
-import dataclasses
-import json
-import os
-import subprocess
-import sys
-import threading
-from typing import IO, Protocol
+from typing import Protocol
 
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
@@ -20,10 +13,9 @@ from favor.errors import FavorError
 from pipeline.graph import build_graph
 from pipeline.journal import Journal
 from pipeline.options import RunOptions
-from transforms.corpus import Shard
+from pipeline.supervisor import Counts, WorkersRun
 from transforms.metrics import NAMESPACE, TALLY
 
-Counts = dict[str, int]
 LOCAL_RUNNER = "DirectRunner"
 
 
@@ -88,57 +80,6 @@ class RemoteRun:
     def counts(self) -> Counts:
         """Returns the counters of Beam that the runner has reported."""
         return {} if self._result is None else beam_counts(self._result)
-
-
-class WorkersRun:
-    """A run in several processes of this machine; each does its shard of the segments with a model of its own."""
-
-    def __init__(self, options: RunOptions) -> None:
-        self._options = options
-        self._counts: list[Counts] = [{} for _ in range(options.workers)]
-
-    def execute(self) -> None:
-        """Starts the workers and waits for all of them."""
-        with contextlib.ExitStack() as stack:
-            workers = [stack.enter_context(self._start(index)) for index in range(self._options.workers)]
-            for worker in workers:
-                stack.callback(worker.kill)
-            readers = [threading.Thread(target=self._read, args=(i, worker.stdout)) for i, worker in enumerate(workers)]
-            for reader in readers:
-                reader.start()
-            for reader in readers:
-                reader.join()
-            self._check([worker.wait() for worker in workers])
-
-    def counts(self) -> Counts:
-        """Returns the sum of what the workers have last said."""
-        names = {name for counts in self._counts for name in counts}
-        return {name: sum(counts.get(name, 0) for counts in self._counts) for name in names}
-
-    def _start(self, index: int) -> subprocess.Popen[str]:
-        total = self._options.workers
-        share = dataclasses.replace(self._options, workers=1, shard=Shard(index, total))
-        threads = str(max(1, (os.cpu_count() or 1) // total))
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": threads},
-            text=True,
-        )
-        assert worker.stdin is not None
-        with worker.stdin as stdin:
-            stdin.write(share.to_json())
-        return worker
-
-    def _read(self, index: int, lines: IO[str]) -> None:
-        for line in lines:
-            self._counts[index] = json.loads(line)
-
-    def _check(self, statuses: list[int]) -> None:
-        dead = [f"worker {index} with status {status}" for index, status in enumerate(statuses) if status]
-        if dead:
-            raise FavorError(f"ended early: {', '.join(dead)}. Run the same command again to go on where it stopped")
 
 
 def beam_options(options: RunOptions) -> PipelineOptions:

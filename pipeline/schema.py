@@ -11,9 +11,17 @@ from transforms.records import RESULT_TABLES, Failure, MediaRow, Result
 
 MEDIA, FAILURES = "media", "failures"
 ROW_TYPES: dict[str, type] = {**dict.fromkeys(RESULT_TABLES, Result), MEDIA: MediaRow, FAILURES: Failure}
-ROW_KEYS = {**dict.fromkeys(RESULT_TABLES, ("result_id",)), MEDIA: ("uri",), FAILURES: ("uri", "start_ms", "end_ms")}
-SORT_KEYS = {**dict.fromkeys(RESULT_TABLES, ("uri", "start_ms", "question_id")), MEDIA: ("uri",)}
-SORT_KEYS[FAILURES] = ("uri", "start_ms")
+ROW_KEYS = {
+    **dict.fromkeys(RESULT_TABLES, ("result_id",)),
+    MEDIA: ("media_id",),
+    FAILURES: ("uri", "start_ms", "end_ms"),
+}
+# The order of the rows; equal ones come together, and the one to keep comes first.
+SORT_KEYS = {
+    **dict.fromkeys(RESULT_TABLES, ("uri", "start_ms", "question_id", "result_id", "created_at")),
+    MEDIA: ("uri", "media_id"),
+    FAILURES: ("uri", "start_ms", "end_ms", "attempt DESC"),
+}
 
 ARROW_TYPES = {
     str: pa.string(),

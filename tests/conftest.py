@@ -15,7 +15,7 @@ from pipeline.environment import set_up
 set_up()  # before anything imports torch
 
 VARIABLE_RATE_CLOCK = Fraction(1, 60_000)
-PIXEL_FORMATS = {"mjpeg": "yuvj420p", "png": "rgb24", "gif": "rgb8", "bmp": "bgr24"}
+PIXEL_FORMATS = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p", "png": "rgb24", "gif": "rgb8", "bmp": "bgr24"}
 
 
 def colours(time, width, height):
@@ -30,10 +30,11 @@ def tone(times):
     return 0.3 * np.sin(2 * np.pi * 440 * times)
 
 
-def _encode_picture(container, codec, pictures, rate, clock, size, turn, options):
+def _encode_picture(container, codec, pictures, rate, clock, size, turn, options, pixel_format, aspect):
     stream = container.add_stream(codec, rate=rate, options=options)
     stream.width, stream.height = size
-    stream.pix_fmt = PIXEL_FORMATS.get(codec, "yuv420p")
+    stream.pix_fmt = pixel_format or PIXEL_FORMATS.get(codec, "yuv420p")
+    stream.codec_context.sample_aspect_ratio = aspect
     stream.codec_context.time_base = clock
     if any(turn):
         rotation, mirrored = turn
@@ -67,6 +68,8 @@ def _write_clip(
     rotation: int = 0,
     mirrored: bool = False,
     video_options: dict[str, str] | None = None,
+    pixel_format: str | None = None,
+    aspect: Fraction = Fraction(1),
     sample_rate: int = 48_000,
     layout: str = "stereo",
     sound: Callable[[np.ndarray], np.ndarray] = tone,
@@ -90,6 +93,8 @@ def _write_clip(
         rotation: degrees clockwise that players turn the picture by.
         mirrored: whether players mirror the picture.
         video_options: for the encoder of the picture.
+        pixel_format: libav's name of how its pixels are stored.
+        aspect: width of a pixel by its height.
         sample_rate: of the sound in Hz.
         layout: of its channels, each of which gets the same sound.
         sound: times (n,) in seconds -> samples (n,).
@@ -107,7 +112,9 @@ def _write_clip(
         if video:
             pictures = [(start + time, picture(time, *size)) for time in frame_times]
             turn = (rotation, mirrored)
-            packets += _encode_picture(container, video, pictures, frame_rate, clock, size, turn, video_options or {})
+            packets += _encode_picture(
+                container, video, pictures, frame_rate, clock, size, turn, video_options or {}, pixel_format, aspect
+            )
         if audio:
             length = seconds if sound_seconds is None else sound_seconds
             packets += _encode_sound(container, audio, length, start + audio_start, sample_rate, layout, sound)

@@ -79,6 +79,24 @@ def test_an_answer_does_not_depend_on_its_batch(model, clips):
     assert [answer.text for answer in together] == [answer.text for answer in alone]
 
 
+@pytest.mark.parametrize(("budget", "batches"), [(1, [1] * 6), (700, [3, 3]), (10**6, [6])])
+def test_an_answer_does_not_depend_on_the_token_budget(model, features, monkeypatch, budget, batches):
+    questions = [QUESTION + " Why?" * place for place in range(len(features))]
+    expected = model.answer(features, questions, SHORT)
+    seen = []
+    answer = model._answer
+    monkeypatch.setattr(model, "_answer", lambda batch, *rest: seen.append(len(batch)) or answer(batch, *rest))
+    monkeypatch.setattr(model, "token_budget", budget)
+    found = model.answer(features, questions, SHORT)
+    assert seen == batches
+    assert [a.token_ids for a in found] == [a.token_ids for a in expected]
+
+
+def test_the_length_of_a_prompt_is_known_before_it_is_made(model, features):
+    questions = [QUESTION] * len(features)
+    assert model._prompt_lengths(features, questions) == [len(p) for p in model.prompts(features, questions)]
+
+
 def test_different_clips_give_different_answers(model, features):
     answers = model.answer(features, [QUESTION] * len(features), SHORT)
     assert len({answer.token_ids for answer in answers}) >= len(features) - 1
@@ -191,15 +209,13 @@ def test_what_is_not_supported_is_refused():
         FavorModel.from_pretrained("favor-mini", dtype="float8")
 
 
-def test_a_model_built_by_hand_says_what_it_lacks(clips):
+def test_a_model_built_by_hand_says_what_it_lacks():
     with torch.device("meta"):
         model = FavorModel(VIDEO_SALMONN_13B)
     with pytest.raises(FavorError, match="without tokenizers"):
         _ = model.prompter
     with pytest.raises(FavorError, match="has a revision"):
         _ = model.revision
-    with pytest.raises(FavorError, match="needs a sound-event encoder"):
-        model.encode([clips[3]])
 
 
 def test_importing_favor_does_not_import_torch():

@@ -9,8 +9,9 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
 from favor.media.files import MediaFile, WindowKey
+from favor.media.isolation import ISOLATED
 from favor.media.listing import Unlisted, list_media
-from favor.media.probe import MediaInfo, probe
+from favor.media.probe import MediaInfo
 from favor.media.sampling import spans
 from transforms.failures import FAILURES, captured, failure, unlisted
 from transforms.metrics import count
@@ -78,6 +79,7 @@ class Plan(beam.DoFn):
         window_ms: the length of a window.
         shard: the part of the corpus that this process does.
         load_done: returns the ids of the results that exist already; called once on each worker.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
     """
 
     questions: tuple[Question, ...]
@@ -85,6 +87,7 @@ class Plan(beam.DoFn):
     window_ms: int
     shard: Shard
     load_done: Callable[[], frozenset[str]]
+    audio_track: int | None = None
 
     def setup(self) -> None:
         """Reads what an earlier run has done."""
@@ -94,7 +97,7 @@ class Plan(beam.DoFn):
         """Yields segments, the file's row of ``media``, and a failure where the file cannot be probed."""
         mine = self.shard.owns(media.uri)
         with captured("probe", media) as failures:
-            info = probe(media)
+            info = ISOLATED.probe(media, self.audio_track)
             keys = [WindowKey(media.media_id, *span) for span in spans(info.duration_ms, self.window_ms)]
             if mine:
                 count("files_readable")

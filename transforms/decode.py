@@ -12,7 +12,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
-from favor.media.decode import decode_windows
+from favor.media.isolation import ISOLATED
 from transforms.failures import FAILURES, captured
 from transforms.records import Failure, Identity, Segment, Window
 
@@ -20,7 +20,7 @@ POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for
 
 
 def decode_segment(
-    segment: Segment, frame_size: int, frame_sampling: str, identity: Identity
+    segment: Segment, frame_size: int, frame_sampling: str, identity: Identity, audio_track: int | None = None
 ) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment in one pass; after a failure it goes on with the window behind it.
 
@@ -30,7 +30,7 @@ def decode_segment(
     left = list(segment.jobs)
     while left:
         spans = [(job.key.start_ms, job.key.end_ms) for job in left]
-        clips = decode_windows(segment.media.uri, spans, frame_size, frame_sampling)
+        clips = ISOLATED.windows(segment.media.uri, spans, frame_size, frame_sampling, audio_track)
         for job in tuple(left):
             left.pop(0)
             with captured("decode", segment.media, job.key, identity.window_id(job.key)) as failures:
@@ -80,6 +80,8 @@ class DecodeAhead:
         try:
             for item in self._work():
                 self._put(item)
+                if self._closed.is_set():
+                    return
         except Exception as error:  # a mistake in the code: raised again by take(), where it stops the run
             self._put(error)
 
@@ -104,12 +106,14 @@ class DecodeWindows(beam.DoFn):
         frame_sampling: the rule by which the model wants its frames chosen.
         ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
         identity: what decides the ids of windows.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
     """
 
     frame_size: int
     frame_sampling: str
     ahead: int
     identity: Identity
+    audio_track: int | None = None
 
     def start_bundle(self) -> None:
         """Starts the background thread."""
@@ -132,7 +136,7 @@ class DecodeWindows(beam.DoFn):
         self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.frame_size, self.frame_sampling, self.identity)
+        return decode_segment(segment, self.frame_size, self.frame_sampling, self.identity, self.audio_track)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

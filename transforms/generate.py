@@ -1,22 +1,28 @@
 """FAVOR behind Beam's ``RunInference``: decoded windows and their questions become answers."""
 
+import dataclasses
 import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler
+from apache_beam.pvalue import TaggedOutput
 
 from favor import Answer, FavorModel, GenerationOptions
-from transforms.records import Answered, Identity, Question, Result, Window
+from transforms.failures import FAILURES, failure
+from transforms.halving import MODEL_ERRORS, Failed, Halving, is_out_of_memory
+from transforms.records import Answered, Failure, Identity, Question, Result, Window
 
+FRAME_SHARES = (2, 4)  # where one window does not fit in memory, every second frame is tried, then every fourth
 NO_AUDIO = "no_audio"  # why a window without sound has an empty transcript
 
 
-class FavorModelHandler(ModelHandler[Window, Answered, FavorModel]):
+class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
     """Answers the questions about windows with one model per process, in batches of windows of several files.
 
     The encoders run once per window, however many questions there are. A window without sound is not transcribed: its
-    answer is empty and its finish reason ``no_audio``.
+    answer is empty and its finish reason ``no_audio``. A batch that fails is halved until the culprit is alone; where
+    memory runs out, later batches stay as small as what has fitted.
 
     Args:
         identity: names the model and makes the ids of the rows.
@@ -24,6 +30,7 @@ class FavorModelHandler(ModelHandler[Window, Answered, FavorModel]):
         batch_size: windows per batch of the encoders, and answers per batch of the language model.
         device: ``auto``, ``cpu``, ``cuda`` or any other torch device.
         dtype: ``auto`` or the name of a torch dtype.
+        quantization: of the language model: None, ``int8`` or ``int4``.
     """
 
     def __init__(
@@ -33,28 +40,57 @@ class FavorModelHandler(ModelHandler[Window, Answered, FavorModel]):
         batch_size: int,
         device: str = "auto",
         dtype: str = "auto",
+        quantization: str | None = None,
     ) -> None:
         # Beam's dynamic batching grows without bound where sizes are not pinned.
         super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
         self._identity = identity
         self._options = options
         self._batch_size = batch_size
+        self._largest_batch = batch_size  # shrinks for good when memory runs out
         self._device = device
         self._dtype = dtype
+        self._quantization = quantization
 
     def load_model(self) -> FavorModel:
         """Loads the model; Beam calls this once per process and shares it between threads."""
-        return FavorModel.from_pretrained(self._identity.model, device=self._device, dtype=self._dtype)
+        return FavorModel.from_pretrained(self._identity.model, self._device, self._dtype, self._quantization)
 
     def run_inference(
         self, batch: Sequence[Window], model: FavorModel, inference_args: dict[str, Any] | None = None
-    ) -> Iterator[Answered]:
-        """Yields every window of the batch with the rows of its answers, in order."""
+    ) -> Iterator[Answered | Failure]:
+        """Yields every window of the batch with the rows of its answers, or the failure to answer it, in order."""
+        halving: Halving[Window, Answered] = Halving(
+            lambda windows: self._answered(windows, model), self._largest_batch
+        )
+        for outcome in halving(batch):
+            self._largest_batch = halving.limit
+            yield self._alone(outcome, model) if isinstance(outcome, Failed) else outcome
+
+    def _alone(self, failed: Failed[Window], model: FavorModel) -> Answered | Failure:
+        """Shows a window that does not fit in memory with fewer frames; what cannot be mended is a failure."""
+        window, error = failed.item, failed.error
+        for share in FRAME_SHARES if is_out_of_memory(error) else ():
+            try:
+                return self._answered([thinned(window, share)], model)[0]
+            except MODEL_ERRORS as again:
+                error = again
+        tried = f"one window at a time and every {FRAME_SHARES[-1]}th frame: " if is_out_of_memory(error) else ""
+        key = window.job.key
+        row = failure(error, "generate", window.media, key, self._identity.window_id(key))
+        code = "out_of_memory" if tried else row.code
+        return dataclasses.replace(row, code=code, message=f"{window.media.uri}: {tried}{error}")
+
+    def _answered(self, batch: Sequence[Window], model: FavorModel) -> list[Answered]:
         answers = self._answers(batch, model)
         now = datetime.datetime.now(datetime.UTC)
-        for window in batch:
-            rows = [(q.table, self._row(window, q, next(answers), now)) for q in window.job.questions]
-            yield Answered(window.job.key.end_ms - window.job.key.start_ms, tuple(rows))
+        return [
+            Answered(
+                window.job.key.duration_ms,
+                tuple((q.table, self._row(window, q, next(answers), now)) for q in window.job.questions),
+            )
+            for window in batch
+        ]
 
     def _answers(self, batch: Sequence[Window], model: FavorModel) -> Iterator[Answer | None]:
         """Yields the answers to all questions, window by window; None where there is no sound to transcribe."""
@@ -99,6 +135,20 @@ class FavorModelHandler(ModelHandler[Window, Answered, FavorModel]):
     def get_metrics_namespace(self) -> str:
         """Returns the namespace of the metrics that ``RunInference`` keeps."""
         return "favor"
+
+
+def thinned(window: Window, share: int) -> Window:
+    """Returns a window with one frame of every ``share``; the times of the rest stay as they are."""
+    clip = window.clip
+    if clip.frames is None or clip.frame_times is None:
+        return window
+    fewer = dataclasses.replace(clip, frames=clip.frames[::share], frame_times=clip.frame_times[::share])
+    return dataclasses.replace(window, clip=fewer)
+
+
+def route(outcome: Answered | Failure) -> Iterator[Answered]:
+    """Sends failures to their own output."""
+    yield TaggedOutput(FAILURES, outcome) if isinstance(outcome, Failure) else outcome
 
 
 def _answerable(window: Window, question: Question) -> bool:

@@ -42,12 +42,14 @@ class Identity:
     Attributes:
         model: the model's name or folder.
         model_revision: changes when the weights do.
+        precision: the type and the quantization of the weights, as they were asked for.
         sampling: how windows are cut and frames are chosen, in words.
         generation: the options of generation as JSON.
     """
 
     model: str
     model_revision: str
+    precision: str
     sampling: str
     generation: str
 
@@ -57,9 +59,8 @@ class Identity:
 
     def result_id(self, window_id: str, question: Question) -> str:
         """Returns the id of this model's answer to the question about the window."""
-        return digest(
-            window_id, question.table, question.question_id, question.text, self.model_revision, self.generation
-        )
+        settings = (self.model_revision, self.precision, self.generation)
+        return digest(window_id, question.table, question.question_id, question.text, *settings)
 
 
 @dataclasses.dataclass(frozen=True)

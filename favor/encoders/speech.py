@@ -8,11 +8,11 @@ from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from favor.config import SpeechConfig
+from favor.encoders.passes import rows_per_pass
 
 SAMPLE_RATE = 16_000  # Hz
 PIECE_SECONDS = 30  # Whisper pads every input to 30 s
 PIECE_SAMPLES = PIECE_SECONDS * SAMPLE_RATE
-PIECES_PER_PASS = 16  # bounds the activations of a long batch
 
 
 class SpeechEncoder(nn.Module):
@@ -24,15 +24,17 @@ class SpeechEncoder(nn.Module):
 
     def __init__(self, config: SpeechConfig) -> None:
         super().__init__()
+        self.config = config
         self.log_mel = LogMel(config.num_mel_bins)
         self.whisper = WhisperEncoder(WhisperConfig(**dataclasses.asdict(config)))
 
     def forward(self, pieces: Tensor) -> Tensor:
         """Encodes (n, 480000) samples into (n, 1500, width)."""
         dtype = self.whisper.dtype
+        count = rows_per_pass(self.config.max_source_positions * self.config.encoder_ffn_dim, dtype)
         passes = [
             self.whisper(input_features=self.log_mel(chunk).to(dtype)).last_hidden_state
-            for chunk in pieces.split(PIECES_PER_PASS)
+            for chunk in pieces.split(count)
         ]
         return torch.cat(passes)
 

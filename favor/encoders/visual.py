@@ -13,11 +13,11 @@ from transformers import (
 )
 
 from favor.config import ImageQFormerConfig, VisualConfig
+from favor.encoders.passes import rows_per_pass
 
 PIXEL_MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, spec section 4
 PIXEL_STD = (0.26862954, 0.26130258, 0.27577711)
 LAST_NORM_EPS = 1e-5  # fact 10: InstructBLIP's configuration says 1e-6
-FRAMES_PER_PASS = 64  # bounds the activations of a long batch
 
 
 class VisualEncoder(nn.Module):
@@ -29,14 +29,16 @@ class VisualEncoder(nn.Module):
 
     def __init__(self, config: VisualConfig) -> None:
         super().__init__()
-        self.image_size = config.image_size
+        self.config = config
         self.vit = InstructBlipVisionModel(InstructBlipVisionConfig(**dataclasses.asdict(config)))
         self.vit.post_layernorm.eps = LAST_NORM_EPS
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Encodes normalised frames (n, 3, size, size) into (n, patches + 1, hidden)."""
-        chunks = pixels.to(self.vit.dtype).split(FRAMES_PER_PASS)
-        return torch.cat([self.vit(pixel_values=chunk).last_hidden_state for chunk in chunks])
+        dtype = self.vit.dtype
+        frames = rows_per_pass(self.config.tokens * self.config.intermediate_size, dtype)
+        passes = [self.vit(pixel_values=chunk.to(dtype)).last_hidden_state for chunk in pixels.split(frames)]
+        return torch.cat(passes)
 
 
 def normalise(frames: Tensor, size: int, still: bool) -> Tensor:
@@ -84,7 +86,9 @@ class ImageQFormer(nn.Module):
         Returns:
             (n, slots, hidden).
         """
-        chunks = (tensor.split(FRAMES_PER_PASS) for tensor in (visual, question_ids, question_mask))
+        tokens = self.query_tokens.shape[1] + question_ids.shape[1]
+        frames = rows_per_pass(tokens * self.qformer.config.intermediate_size, visual.dtype)
+        chunks = (tensor.split(frames) for tensor in (visual, question_ids, question_mask))
         return torch.cat([self._ask(*chunk) for chunk in zip(*chunks, strict=True)])
 
     def _ask(self, visual: Tensor, question_ids: Tensor, question_mask: Tensor) -> Tensor:

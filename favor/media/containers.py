@@ -1,27 +1,46 @@
 """Opening media files, and what their headers say about streams and time."""
 
 import contextlib
-from collections.abc import Iterator
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
-import fsspec
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
-from fsspec.implementations.local import LocalFileSystem
 
 from favor.errors import MediaError
 
-READ_AHEAD = 1 << 20  # bytes per request to remote storage
+Opener = Callable[[str], AbstractContextManager[Any]]  # of the bytes behind a URI, as libav takes them
+_opener: Opener | None = None
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails  # cover art and preview pictures
+STORAGE_FAILURES = frozenset({errno.ENOENT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENXIO})
+MAX_PIXELS = 1 << 27  # 134 million, twice an 8K film of 2:1 and more than telephones take; decoders hold up to 17
+RAW_FORMATS = frozenset({"h264", "hevc"})  # formats without any times
+NO_PRESENTATION_TIMES = RAW_FORMATS | {"avi"}  # formats that say at most when packets are decoded
+RAW_FRAME_RATE = Fraction(25)  # frames a second where nothing says; what players take
 PICTURE_FORMATS = ("image2", "_pipe")  # how libavformat's names of still picture formats end
-# Formats without a duration in their header; libavformat guesses it from the bit rate.
-GUESSED_DURATIONS = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "amr", "h264", "hevc", "mpegvideo", "m4v"})
+MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
+
+
+def open_source(uri: str) -> AbstractContextManager[Any]:
+    """Opens the bytes behind a URI through fsspec, unless `use_opener` has said otherwise."""
+    if _opener is not None:
+        return _opener(uri)
+    from favor.media import storage  # not at the top: the process that decodes does without fsspec
+
+    return storage.open_source(uri)
+
+
+def use_opener(opener: Opener) -> None:
+    """Opens all files in this process by other means from now on."""
+    global _opener
+    _opener = opener
 
 
 @contextlib.contextmanager
@@ -34,25 +53,16 @@ def open_container(uri: str) -> Iterator[InputContainer]:
     Raises:
         MediaError: ``directory`` or ``empty_file``, or ``damaged`` for what libav cannot make sense of.
         OSError: if the file cannot be found or read.
+        MemoryError: if it needs more memory than there is.
     """
     with contextlib.ExitStack() as stack:
         try:
-            yield stack.enter_context(av.open(_source(uri, stack), metadata_errors="replace"))
+            source = stack.enter_context(open_source(uri))
+            yield stack.enter_context(av.open(source, metadata_errors="replace"))
         except av.FFmpegError as error:
-            if isinstance(error, OSError):
+            if isinstance(error, MemoryError) or error.errno in STORAGE_FAILURES:
                 raise
             raise MediaError("damaged", f"{uri}: {error.strerror}; the file is damaged or not media") from error
-
-
-def _source(uri: str, stack: contextlib.ExitStack) -> Any:
-    filesystem, path = fsspec.core.url_to_fs(uri)
-    if not isinstance(filesystem, LocalFileSystem):
-        return stack.enter_context(filesystem.open(path, "rb", block_size=READ_AHEAD, cache_type="readahead"))
-    if Path(path).is_dir():
-        raise MediaError("directory", f"{uri} is a directory; name a file or a pattern such as {path}/*.mp4")
-    if Path(path).stat().st_size == 0:
-        raise MediaError("empty_file", f"{uri} is empty (0 bytes); copy or download it again")
-    return path
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
@@ -61,18 +71,36 @@ def video_stream(container: InputContainer) -> VideoStream | None:
     return max(films, key=lambda s: (_is_default(s), s.width * s.height), default=None)
 
 
-def audio_stream(container: InputContainer) -> AudioStream | None:
-    """Returns the sound: the default audio stream, else the first; never what cannot be decoded."""
-    return max((s for s in container.streams.audio if s.codec_context), key=_is_default, default=None)
+def audio_stream(container: InputContainer, uri: str, track: int | None = None) -> AudioStream | None:
+    """Returns the sound: the track asked for, else the default one, else the first; never what cannot be decoded.
+
+    Args:
+        container: the open file.
+        uri: its name, for errors.
+        track: counted from 0 among the file's audio streams; None for the default one.
+
+    Raises:
+        MediaError: ``no_audio_track`` if the file has sound, but not this track.
+    """
+    streams = container.streams.audio
+    if track is None or not streams:
+        return max((s for s in streams if s.codec_context), key=_is_default, default=None)
+    if track >= len(streams) or not streams[track].codec_context:
+        raise MediaError("no_audio_track", f"{uri}: no audio track {track}; it has {len(streams)}, counted from 0")
+    return streams[track]
 
 
-def usable_streams(container: InputContainer, uri: str) -> tuple[VideoStream | None, AudioStream | None]:
+def usable_streams(
+    container: InputContainer, uri: str, audio_track: int | None = None
+) -> tuple[VideoStream | None, AudioStream | None]:
     """Returns the picture and the sound of a file.
 
     Raises:
-        MediaError: ``no_streams`` if there is neither.
+        MediaError: ``no_streams`` if there is neither, ``too_large`` for a picture of absurd size, ``no_audio_track``.
     """
-    video, audio = video_stream(container), audio_stream(container)
+    video, audio = video_stream(container), audio_stream(container, uri, audio_track)
+    if video and video.width * video.height > MAX_PIXELS:
+        raise MediaError("too_large", f"{uri}: {video.width}x{video.height} pixels; at most {MAX_PIXELS} are decoded")
     if video is None and audio is None:
         kinds = ", ".join(f"{s.type} {s.codec_tag}".strip() for s in container.streams) or "none at all"
         raise MediaError("no_streams", f"{uri}: no picture or sound that can be decoded; its streams: {kinds}")
@@ -86,6 +114,17 @@ def _is_default(stream: Stream) -> bool:
 def is_still(container: InputContainer) -> bool:
     """Returns whether the file is a still picture."""
     return container.format.name.endswith(PICTURE_FORMATS)
+
+
+def has_presentation_times(container: InputContainer) -> bool:
+    """Returns whether the format can say when pictures are shown."""
+    return container.format.name not in NO_PRESENTATION_TIMES
+
+
+def frame_rate(stream: VideoStream) -> Fraction:
+    """Returns the nominal frames a second: what the codec's header says, else the container's."""
+    rates = (stream.codec_context.framerate, stream.average_rate)
+    return next((Fraction(rate) for rate in rates if rate and 0 < rate <= MAX_FRAME_RATE), RAW_FRAME_RATE)
 
 
 def stream_start(stream: Stream) -> Fraction | None:
@@ -102,33 +141,32 @@ def time_zero(container: InputContainer) -> Fraction:
     return min((start for start in starts if start is not None), default=Fraction(0))
 
 
-def declared_duration(container: InputContainer) -> Fraction | None:
-    """Returns how many seconds the header promises, or None where it promises nothing that can be relied on."""
-    if container.format.name in GUESSED_DURATIONS:
-        return None
-    if container.duration and container.duration > 0:
-        return Fraction(container.duration, av.time_base)
-    return None
-
-
-def measured_duration(uri: str) -> Fraction:
-    """Returns how many seconds of picture and sound a file holds, by reading all of it without decoding."""
-    with open_container(uri) as container:
-        zero = time_zero(container)
-        packets = container.demux([*container.streams.video, *container.streams.audio])
-        return max((packet_end(packet) or zero for packet in packets), default=zero) - zero
+def films(container: InputContainer) -> list[Stream]:
+    """Returns the streams of picture and sound, without cover art and what cannot be decoded."""
+    streams = [*container.streams.video, *container.streams.audio]
+    return [stream for stream in streams if stream.codec_context and not stream.disposition & NOT_FILMS]
 
 
 def packet_end(packet: Packet) -> Fraction | None:
     """Returns when a packet's presentation ends, in seconds of its stream's clock, or None if it does not say."""
-    if packet.pts is None:
-        return None
-    return (packet.pts + (packet.duration or 0)) * packet.time_base
+    start = packet.dts if packet.pts is None else packet.pts
+    return None if start is None else (start + (packet.duration or 0)) * packet.time_base
+
+
+class BrokenPacketError(Exception):
+    """Nothing can be made of a packet; decoding can go on behind it."""
 
 
 def decode_packet(packet: Packet) -> list[Any]:
-    """Returns the frames that a packet completes; none for a damaged packet, after which decoding can go on."""
+    """Returns the frames that a packet completes.
+
+    Raises:
+        BrokenPacketError: if the codec refuses it, for whatever reason.
+        MemoryError: if it needs more memory than there is.
+    """
     try:
         return packet.decode()
-    except av.InvalidDataError:
-        return []
+    except av.FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise
+        raise BrokenPacketError(error.strerror) from error

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 
-from favor.media import containers, probe
+from favor.media import containers, duration
 from favor.media.clip import Clip
-from favor.media.reader import Reader, Span
+from favor.media.reader import Reader
+from favor.media.skipping import UnplannableError
+from favor.media.wanted import Span
 
 SEEK_GAP_MS = 10_000  # a longer gap between spans is skipped by seeking; keyframes are rarely further apart
 
 
 def decode_windows(
-    uri: str, spans: Sequence[Span], frame_size: int | None, frame_sampling: str = "even"
+    uri: str,
+    spans: Sequence[Span],
+    frame_size: int | None,
+    frame_sampling: str = "even",
+    audio_track: int | None = None,
 ) -> Iterator[Clip]:
     """Decodes spans of a file, in one pass over its sound and picture.
 
@@ -25,6 +31,7 @@ def decode_windows(
         frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
         frame_sampling: which frames are taken: "even", the first at or after each half second, or "released", the
             first and the last of each second.
+        audio_track: which of the audio streams is heard, counted from 0; None is the default one.
 
     Yields:
         One clip per span, in their order: ``audio`` is None if the file has no sound at all, ``frames`` if it has no
@@ -34,8 +41,25 @@ def decode_windows(
         MediaError: ``truncated`` if the file ends before the span although its header promises more, ``empty_window``
             if it has neither picture nor sound in the span, and all that `open_container` raises.
     """
+    done = 0
+    try:
+        for clip in _decode(uri, spans, frame_size, frame_sampling, audio_track, planned=True):
+            done += 1
+            yield clip
+    except UnplannableError:
+        yield from _decode(uri, spans[done:], frame_size, frame_sampling, audio_track, planned=False)
+
+
+def _decode(
+    uri: str,
+    spans: Sequence[Span],
+    frame_size: int | None,
+    frame_sampling: str,
+    audio_track: int | None,
+    planned: bool,
+) -> Iterator[Clip]:
     with containers.open_container(uri) as container:
-        reader = Reader(container, uri, frame_size, frame_sampling)
+        reader = Reader(container, uri, frame_size, frame_sampling, audio_track, planned)
         for run in _runs(spans):
             yield from reader.clips(run)
 
@@ -46,6 +70,7 @@ def read_clip(
     end: float | None = None,
     frame_size: int | None = None,
     frame_sampling: str = "even",
+    audio_track: int | None = None,
 ) -> Clip:
     """Reads a part of a media file: two frames a second and its sound as 16 kHz mono.
 
@@ -56,18 +81,19 @@ def read_clip(
         frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
         frame_sampling: which frames are taken: "even", the first at or after each half second, or "released", the
             first and the last of each second.
+        audio_track: which of the audio streams is heard, counted from 0; None is the default one.
 
     Raises:
         ValueError: if the file ends before ``start``, or ``end`` is not after it.
         MediaError: if the file cannot be read; see `decode_windows`.
     """
     with containers.open_container(uri) as container:
-        duration_ms = probe.duration_ms(container, uri)
+        duration_ms = duration.duration_ms(container, uri)
     start_ms = round(start * 1000)
     end_ms = duration_ms if end is None else min(round(end * 1000), duration_ms)
     if not 0 <= start_ms < end_ms:
         raise ValueError(f"{uri} lasts {duration_ms / 1000} s; cannot read it from {start} s to {end} s")
-    return next(decode_windows(uri, [(start_ms, end_ms)], frame_size, frame_sampling))
+    return next(decode_windows(uri, [(start_ms, end_ms)], frame_size, frame_sampling, audio_track))
 
 
 def _runs(spans: Sequence[Span]) -> Iterator[list[Span]]:

@@ -42,3 +42,8 @@ class WindowKey:
     media_id: str
     start_ms: int
     end_ms: int
+
+    @property
+    def duration_ms(self) -> int:
+        """The length of the span."""
+        return self.end_ms - self.start_ms

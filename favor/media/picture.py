@@ -17,10 +17,19 @@ def display_matrix(frame: VideoFrame) -> NDArray[np.int32]:
     Row ``[a, b]`` says where a step to the right in the coded picture leads on the screen, ``[c, d]`` where a step
     down leads; both in screen coordinates, x to the right and y down.
     """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV knows no name for the EXIF data of photographs beside the matrix
+        return _turned(frame.rotation)
     if matrix is None:
         return np.eye(2, dtype=np.int32)
     return np.frombuffer(bytes(cast(Buffer, matrix)), np.int32).reshape(3, 3)[:2, :2]
+
+
+def _turned(degrees: int) -> NDArray[np.int32]:
+    """Returns the display matrix of a picture that is to be turned counter-clockwise by quarters."""
+    right, down = [((1, 0), (0, 1)), ((0, -1), (1, 0)), ((-1, 0), (0, -1)), ((0, 1), (-1, 0))][degrees // 90 % 4]
+    return np.array([right, down], np.int32)
 
 
 def upright(image: Image, matrix: NDArray[np.int32]) -> Image:

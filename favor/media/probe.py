@@ -1,7 +1,7 @@
 """What a media file is, from its header and its first picture."""
 
+import contextlib
 import dataclasses
-import math
 from itertools import islice
 
 from av.audio.stream import AudioStream
@@ -9,13 +9,10 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from favor.errors import MediaError
-from favor.media import containers, picture
+from favor.media import containers, duration, picture
 from favor.media.files import MediaFile
 
-STILL_DURATION_MS = 500  # one time step of the model
 PACKETS_TO_FIRST_PICTURE = 300  # how far into a damaged file to look for one
-MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,24 +52,28 @@ class MediaInfo:
     still: bool
 
 
-def probe(media: MediaFile) -> MediaInfo:
-    """Reads a file's header and first picture; the whole file only where the header has no duration.
+def probe(media: MediaFile, audio_track: int | None = None) -> MediaInfo:
+    """Reads a file's header, first picture and end; the whole file only where the header is silent or wrong.
 
     The first picture is decoded since only it says how it is rotated, in video and in photographs.
+
+    Args:
+        media: the file.
+        audio_track: which of the audio streams is described, counted from 0; None is the default one.
 
     Raises:
         MediaError: ``no_streams`` without picture and sound, ``no_times``, and what `open_container` raises.
         OSError: if the file cannot be found or read.
     """
     with containers.open_container(media.uri) as container:
-        video, audio = containers.usable_streams(container, media.uri)
+        video, audio = containers.usable_streams(container, media.uri, audio_track)
         width, height, rotation = _geometry(container, video) if video else (None, None, None)
         return MediaInfo(
             media_id=media.media_id,
             uri=media.uri,
             bytes=media.bytes,
             container=container.format.name,
-            duration_ms=duration_ms(container, media.uri),
+            duration_ms=duration.duration_ms(container, media.uri),
             video_codec=video.codec.canonical_name if video else None,
             audio_codec=audio.codec.canonical_name if audio else None,
             width=width,
@@ -83,20 +84,6 @@ def probe(media: MediaFile) -> MediaInfo:
             av_offset_ms=_offset_ms(video, audio) if video and audio else None,
             still=containers.is_still(container),
         )
-
-
-def duration_ms(container: InputContainer, uri: str) -> int:
-    """Returns how long an open file is, rounded up so that nothing is lost; reads all of it if the header is silent.
-
-    Raises:
-        MediaError: ``no_times`` if nothing in the file says when it is to be played.
-    """
-    if containers.is_still(container):
-        return STILL_DURATION_MS
-    seconds = containers.declared_duration(container) or containers.measured_duration(uri)
-    if not seconds:
-        raise MediaError("no_times", f"{uri}: its packets carry no times; remux it into mp4 or mkv")
-    return math.ceil(seconds * 1000)
 
 
 def _geometry(container: InputContainer, video: VideoStream) -> tuple[int | None, int | None, int]:
@@ -111,14 +98,15 @@ def _geometry(container: InputContainer, video: VideoStream) -> tuple[int | None
 def _first_picture(container: InputContainer, video: VideoStream) -> VideoFrame | None:
     video.codec_context.thread_count = 1
     for packet in islice(container.demux(video), PACKETS_TO_FIRST_PICTURE):
-        for frame in containers.decode_packet(packet):
-            return frame
+        with contextlib.suppress(containers.BrokenPacketError):
+            for frame in containers.decode_packet(packet):
+                return frame
     return None
 
 
 def _frame_rate(container: InputContainer, video: VideoStream) -> float | None:
     rate = video.average_rate
-    return float(rate) if rate and rate <= MAX_FRAME_RATE and not containers.is_still(container) else None
+    return float(rate) if rate and rate <= containers.MAX_FRAME_RATE and not containers.is_still(container) else None
 
 
 def _offset_ms(video: VideoStream, audio: AudioStream) -> int | None:

@@ -1,8 +1,10 @@
 """One pass over the sound and picture of an open file, filling windows as it goes."""
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from typing import cast
 
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
@@ -11,41 +13,20 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 
 from favor.errors import MediaError
-from favor.media import containers
+from favor.media import containers, duration
 from favor.media.audio import Samples, SoundPlacer, SoundTrack
 from favor.media.clip import SAMPLE_RATE, Clip
-from favor.media.packets import PacketSource
-from favor.media.picking import PICKERS, FramePicker
+from favor.media.keyframes import EntryPoints, is_plannable
+from favor.media.packets import PacketSource, Progress
+from favor.media.picking import PICKERS
 from favor.media.picture import FrameScaler
+from favor.media.pictures import PictureDecoder
+from favor.media.skipping import Action, SkipPlan, UnplannableError
+from favor.media.wanted import Instant, Span, Wanted
+from favor.media.window import Window
 
-Span = tuple[int, int]  # [start_ms, end_ms)
-
-MAX_LAG = Fraction(30)  # s one stream may run ahead of the other: interleaving, and pictures held by the decoder
 MISSING = Fraction(1)  # s missing at a file's end that are damage; less is rounding in its header
-
-
-class Window:
-    """The frames and the sound of one span while they are being collected."""
-
-    def __init__(self, span: Span, picture: FramePicker | None, sound: SoundTrack | None) -> None:
-        self.start, self.end = (Fraction(ms, 1000) for ms in span)
-        self.picture = picture
-        self.sound = sound
-
-    def __str__(self) -> str:
-        return f"[{float(self.start)}, {float(self.end)}) s"
-
-    def complete(self, reached: Fraction) -> bool:
-        """Whether nothing more can come: each stream has passed the end, or one of them by far."""
-        return reached >= self.end + MAX_LAG or all(part.full for part in (self.picture, self.sound) if part)
-
-    def clip(self, still: bool) -> Clip | None:
-        """Returns what has been collected, or None if there was neither a frame nor sound."""
-        frames, frame_times = (self.picture and self.picture.frames()) or (None, None)
-        if frames is None and not (self.sound and self.sound.heard):
-            return None
-        audio = self.sound.samples if self.sound else None
-        return Clip(frames=frames, frame_times=frame_times, audio=audio, still=still)
+Windows = Iterable[Window]
 
 
 class Reader:
@@ -56,68 +37,164 @@ class Reader:
         uri: its name, for errors.
         frame_size: as in `favor.media.decode.decode_windows`.
         frame_sampling: likewise.
+        audio_track: likewise.
+        planned: whether to leave out pictures that no window needs.
 
     Raises:
         MediaError: ``no_streams`` if the file has neither picture nor sound.
     """
 
-    def __init__(self, container: InputContainer, uri: str, frame_size: int | None, frame_sampling: str) -> None:
+    def __init__(
+        self,
+        container: InputContainer,
+        uri: str,
+        frame_size: int | None,
+        frame_sampling: str,
+        audio_track: int | None = None,
+        planned: bool = True,
+    ) -> None:
         self._uri = uri
-        self._picker = PICKERS[frame_sampling]
-        self._video, self._audio = containers.usable_streams(container, uri)
+        self._frame_sampling = frame_sampling
+        self._video, self._audio = containers.usable_streams(container, uri, audio_track)
         streams: list[Stream] = [stream for stream in (self._video, self._audio) if stream]
         for stream in streams:
             stream.codec_context.thread_count = 1  # work is spread over processes; threads cost 15 % more CPU
         self._zero = containers.time_zero(container)
-        self._declared = containers.declared_duration(container)
+        self._declared = duration.declared_duration(container)
         self._still = containers.is_still(container)
         self._packets = PacketSource(container, streams, self._zero)
         self._scale = FrameScaler(frame_size)
         self._placer = SoundPlacer()
+        self._standing: tuple[Fraction, VideoFrame] | None = None
+        self._plan: SkipPlan[Packet] | None = None
+        if self._video:
+            times_stored = containers.has_presentation_times(container)
+            self._planned = planned and times_stored and not self._still and is_plannable(self._video)
+            self._pictures = PictureDecoder(self._video, self._zero, times_stored, strict=self._planned)
 
     def clips(self, run: list[Span]) -> Iterator[Clip]:
         """Yields the clips of neighbouring spans; later calls must ask for later spans.
 
         Raises:
-            MediaError: ``truncated`` or ``empty_window``; see `favor.media.decode.decode_windows`.
+            MediaError: ``truncated``, ``damaged`` or ``empty_window``; see `favor.media.decode.decode_windows`.
+            UnplannableError: if the file must be read again without leaving anything out.
         """
-        if self._packets.seek(Fraction(run[0][0], 1000)):
-            self._placer = SoundPlacer()
+        progress = self._go_to(run)
         windows = deque(self._window(span) for span in run)
-        for packet in self._packets:
-            self._decode(packet, windows)
-            while windows and windows[0].complete(self._packets.reached):
+        for packet, action in self._actions():
+            self._take(packet, action, progress, windows)
+            while windows and windows[0].complete(progress.reached, self._settled):
                 yield self._clip(windows.popleft())
             if not windows:
                 return
         self._place(self._placer.flush(), windows)
+        self._stand(None, windows)
         for window in windows:
-            self._check_reached(window)
+            self._check_reached(window, progress.furthest)
             yield self._clip(window)
 
+    def _go_to(self, run: list[Span]) -> Progress:
+        start, end = Fraction(run[0][0], 1000), Fraction(run[-1][1], 1000)
+        sought = self._packets.seek(start)
+        if sought:
+            self._placer, self._standing = SoundPlacer(), None
+        if self._video:
+            if sought:
+                self._pictures.restart()
+            elif self._plan:
+                raise UnplannableError("the file cannot be sought, so nothing may be left out before the next window")
+            if self._planned:
+                self._plan = SkipPlan(Wanted(run, self._frame_sampling), end, sought)
+        return Progress(max(start - Fraction(1), Fraction(0)) if sought else Fraction(0))
+
+    @property
+    def _settled(self) -> Instant:
+        return self._plan.settled if self._plan else -math.inf
+
     def _window(self, span: Span) -> Window:
-        picture = self._picker(*span, self._scale) if self._video else None
+        picture = PICKERS[self._frame_sampling](*span, self._scale) if self._video else None
         return Window(span, picture, SoundTrack(*span) if self._audio else None)
 
-    def _decode(self, packet: Packet, windows: Iterable[Window]) -> None:
-        for frame in containers.decode_packet(packet):
-            time = None if frame.pts is None else frame.pts * frame.time_base - self._zero
-            if isinstance(frame, AudioFrame):
-                self._place(self._placer.feed(time, frame), windows)
-            elif isinstance(frame, VideoFrame):
-                self._show(Fraction(0) if self._still else time, frame, windows)
+    def _actions(self) -> Iterator[tuple[Packet, Action]]:
+        """Yields the packets in the file's order, each with what is to be done with it."""
+        if self._plan is None or self._video is None:
+            yield from ((packet, Action.DECODE) for packet in self._packets)
+            return
+        entry, clock = EntryPoints(self._video), _clock(self._video)
+        for packet in self._packets:
+            if packet.stream_index != self._video.index or not packet.size:
+                self._plan.add(packet)
+            elif packet.pts is None or packet.is_corrupt:
+                raise UnplannableError("a packet without a time, or a damaged one")
+            else:
+                time = packet.pts * clock - self._zero
+                decoding_time = None if packet.dts is None else packet.dts * clock - self._zero
+                facts = (entry(packet), packet.is_keyframe, not packet.is_discard)
+                self._plan.add_picture(packet, time, decoding_time, *facts)
+            yield from self._plan.ready()
+        self._plan.finish()
+        yield from self._plan.ready()
 
-    def _show(self, time: Fraction | None, frame: VideoFrame, windows: Iterable[Window]) -> None:
+    def _take(self, packet: Packet, action: Action, progress: Progress, windows: Windows) -> None:
+        """Decodes a packet into the windows; one that is damaged is counted, and decoding goes on."""
+        end = containers.packet_end(packet)
+        if end is not None:
+            progress.pass_by(end - self._zero)
+        is_picture = self._video is not None and packet.stream_index == self._video.index
+        try:
+            self._decode_picture(packet, action, windows) if is_picture else self._decode_sound(packet, windows)
+            broken = False
+        except containers.BrokenPacketError:
+            broken = True
+        if packet.pts is not None and packet.size:
+            time = packet.pts * packet.time_base - self._zero
+            for window in windows:
+                if window.start > time:
+                    break
+                window.note("video" if is_picture else "audio", time, broken)
+
+    def _decode_picture(self, packet: Packet, action: Action, windows: Windows) -> None:
+        for time, frame in self._pictures.decode(packet, action):
+            self._show(Fraction(0) if self._still else time, frame, windows)
+        if self._plan and self._plan.exhausted and not self._pictures.drained:
+            for time, frame in self._pictures.drain():
+                self._show(time, frame, windows)
+
+    def _decode_sound(self, packet: Packet, windows: Windows) -> None:
+        for frame in cast(list[AudioFrame], containers.decode_packet(packet)):
+            time = None if frame.pts is None else frame.pts * _clock(self._audio) - self._zero
+            self._place(self._placer.feed(time, frame), windows)
+
+    def _show(self, time: Fraction | None, frame: VideoFrame, windows: Windows) -> None:
         if time is None:
             return  # a picture without a time has no place
-        last = time + (frame.duration or 0) * (frame.time_base or Fraction(0))
+        if self._plan:
+            self._plan.returned(time)
+        self._stand(time, windows)
+        self._standing = (time, frame)
         for window in windows:
-            if window.start > time and window.start >= last:
+            if window.start > time:
                 break
             if window.picture:
                 window.picture.offer(time, frame)
 
-    def _place(self, sound: Iterable[tuple[int, Samples]], windows: Iterable[Window]) -> None:
+    def _stand(self, until: Instant | None, windows: Windows) -> None:
+        """Shows the last picture in the windows that start while it is on display.
+
+        Args:
+            windows: those still open.
+            until: when the next picture is shown; None after the last one, which lasts as long as the file says.
+        """
+        if self._standing is None:
+            return
+        time, frame = self._standing
+        if until is None:
+            until = time + (frame.duration or 0) * _clock(self._video)
+        for window in windows:
+            if time < window.start < until and window.picture:
+                window.picture.offer(time, frame)
+
+    def _place(self, sound: Iterable[tuple[int, Samples]], windows: Windows) -> None:
         for position, samples in sound:
             for window in windows:
                 if window.start * SAMPLE_RATE >= position + len(samples):
@@ -125,17 +202,23 @@ class Reader:
                 if window.sound:
                     window.sound.place(position, samples)
 
-    def _check_reached(self, window: Window) -> None:
-        if self._declared is None or self._packets.reached >= min(window.end, self._declared) - MISSING:
+    def _check_reached(self, window: Window, furthest: Fraction) -> None:
+        if self._declared is None or window.start < furthest >= min(window.end, self._declared) - MISSING:
             return
+        if duration.cut_short(self._uri) is False:
+            return  # the header promises what has never been there
         raise MediaError(
             "truncated",
-            f"{self._uri}: nothing after {float(self._packets.reached):.3f} s, but its header promises "
+            f"{self._uri}: nothing after {float(furthest):.3f} s, but its header promises "
             f"{float(self._declared):.3f} s, so {window} is incomplete; copy or download the file again",
         )
 
     def _clip(self, window: Window) -> Clip:
-        clip = window.clip(self._still)
-        if clip is None:
-            raise MediaError("empty_window", f"{self._uri}: neither picture nor sound in {window}")
-        return clip
+        self._stand(min(window.end, self._settled), [window])
+        if self._plan and any(time < window.end for time in self._plan.awaited):
+            raise UnplannableError("the decoder has not returned all pictures that it was expected to")
+        return window.clip(self._uri, self._still)
+
+
+def _clock(stream: Stream | None) -> Fraction:
+    return Fraction(stream.time_base) if stream and stream.time_base else Fraction(0)

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from favor.config import ImageQFormerConfig, VisualConfig
-from favor.encoders.visual import FRAMES_PER_PASS, ImageQFormer, VisualEncoder, normalise
+from favor.encoders import passes
+from favor.encoders.visual import ImageQFormer, VisualEncoder, normalise
 from favor.initialise import initialise
 
 VISUAL = VisualConfig(
@@ -54,13 +55,19 @@ def test_only_still_images_are_resized_with_antialiasing():
     assert normalise(stripes, 32, still=True).std() < 0.7 * normalise(stripes, 32, still=False).std()
 
 
-def test_more_frames_than_a_pass_holds():
+def test_more_frames_than_a_pass_holds(monkeypatch):
     encoder = VisualEncoder(VISUAL).eval()
-    pixels = torch.randn(FRAMES_PER_PASS + 3, 3, 32, 32)
+    pixels = torch.randn(7, 3, 32, 32)
     with torch.no_grad():
-        output = encoder(pixels)
-        torch.testing.assert_close(output[-1:], encoder(pixels[-1:]))
-    assert output.shape == (FRAMES_PER_PASS + 3, VISUAL.tokens, 16)
+        whole = encoder(pixels)
+        monkeypatch.setattr(passes, "ACTIVATION_BYTES", 3 * VISUAL.tokens * VISUAL.intermediate_size * 4)
+        seen = []
+        encoder.vit.register_forward_pre_hook(
+            lambda _, args, kwargs: seen.append(len(kwargs["pixel_values"])), with_kwargs=True
+        )
+        torch.testing.assert_close(encoder(pixels), whole)
+    assert seen == [3, 3, 1]
+    assert whole.shape == (7, VISUAL.tokens, 16)
 
 
 def test_slots_change_with_the_question(qformer):

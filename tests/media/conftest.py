@@ -113,3 +113,15 @@ def flash(write_clip, tmp_path):
 
     write.sound = chirp
     return write
+
+
+@pytest.fixture(scope="session")
+def grain():
+    """Moving noise, so that every picture is its own and codecs have something to predict."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 400, 3), np.uint8)
+
+    def picture(time, width, height):
+        shift = round(time * 24)
+        return np.ascontiguousarray(noise[:height, shift % 300 : shift % 300 + width])
+
+    return picture

@@ -1,7 +1,8 @@
 import pytest
 
 from favor.errors import MediaError
-from favor.media.containers import measured_duration, open_container
+from favor.media.containers import open_container
+from favor.media.duration import measured_duration
 
 
 def reason(path):

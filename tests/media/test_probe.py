@@ -66,13 +66,6 @@ def test_a_recording_without_a_duration_is_measured(write_clip, tmp_path):
     assert probed(path).duration_ms == pytest.approx(2000, abs=50)
 
 
-def test_a_bare_stream_without_times_is_refused(write_clip, tmp_path):
-    path = write_clip(tmp_path / "bare.h264", audio=None)
-    with pytest.raises(MediaError, match=r"bare\.h264: its packets carry no times") as caught:
-        probed(path)
-    assert caught.value.code == "no_times"
-
-
 def test_subtitles_alone_are_no_streams(tmp_path):
     path = tmp_path / "words.srt"
     path.write_text("1\n00:00:00,000 --> 00:00:01,000\nwords\n\n")

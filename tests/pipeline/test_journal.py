@@ -102,6 +102,7 @@ def test_the_dataset_shows_the_last_attempt_and_forgets_what_was_mended(journal,
 
 
 def test_a_smaller_dataset_leaves_no_old_files(journal, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.dataset.ROWS_PER_GROUP", 1)
     monkeypatch.setattr("pipeline.dataset.ROWS_PER_FILE", 1)
     journal.write("captions", [result(1), result(2)])
     build(journal, frozenset({"captions"}))

@@ -9,7 +9,7 @@ from transforms.corpus import MEDIA, SEGMENT_MS, WHOLE_CORPUS, ListCorpus, Plan,
 from transforms.failures import FAILURES
 from transforms.records import CAPTIONS, Identity, Question
 
-IDENTITY = Identity("favor-mini", "r1", "even", "{}")
+IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
 CAPTION = Question(CAPTIONS, "caption", "What?")
 KEY = WindowKey("m", 0, 1)
 
@@ -98,5 +98,5 @@ def test_a_segment_is_about_five_minutes_long(media, monkeypatch):
 def test_ids_change_with_what_decides_the_text():
     window = IDENTITY.window_id(KEY)
     assert window == IDENTITY.window_id(KEY)
-    assert window != Identity("favor-mini", "r1", "released", "{}").window_id(KEY)
-    assert IDENTITY.result_id(window, CAPTION) != Identity("m", "r2", "even", "{}").result_id(window, CAPTION)
+    assert window != Identity("favor-mini", "r1", "auto", "released", "{}").window_id(KEY)
+    assert IDENTITY.result_id(window, CAPTION) != Identity("m", "r2", "auto", "even", "{}").result_id(window, CAPTION)

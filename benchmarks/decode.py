@@ -1,0 +1,147 @@
+"""What decoding costs: CPU seconds for 2 frames a second at 224x224 and 16 kHz mono, against ffmpeg and plain PyAV.
+
+    python benchmarks/decode.py [--seconds 60] [--folder DIR] [--codecs h264 hevc ...]
+
+Each job runs in a process of its own, one thread each; its user and system time are counted, start-up included. The
+clips are generated once by the ``ffmpeg`` program, which must be installed. The frames are checked against decoding
+everything.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from favor.media.clip import Clip
+from favor.media.decode import decode_windows
+from favor.media.isolation import ISOLATED
+
+SIZE = 224
+WINDOW_MS = 30_000
+STRIDE = 10  # one window in ten
+ENCODERS = {
+    "h264": ["-c:v", "libx264", "-preset", "veryfast", "-b:v", "6M", "-g", "60", "-bf", "3", "-sc_threshold", "0"],
+    "h264-film": ["-c:v", "libx264", "-preset", "medium", "-b:v", "6M"],
+    "h264-no-b": ["-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-b:v", "6M"],
+    "hevc": ["-c:v", "libx265", "-preset", "ultrafast", "-b:v", "4M", "-x265-params", "log-level=none"],
+    "vp9": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "4M"],
+    "av1": ["-c:v", "libsvtav1", "-preset", "10", "-b:v", "4M"],
+}
+
+
+def generate(path: Path, codec: str, seconds: int) -> None:
+    """Writes moving test pictures with grain, and noise to hear."""
+    if path.exists():
+        return
+    picture = f"testsrc2=size=1920x1080:rate=30:duration={seconds},noise=alls=2:allf=t,format=yuv420p"
+    sound = f"anoisesrc=duration={seconds}:amplitude=0.3:sample_rate=48000"
+    inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound]
+    encoders = [*ENCODERS[codec], "-c:a", "aac", "-ac", "2"]
+    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", *inputs, *encoders, str(path)], check=True)
+
+
+def spans(seconds: int, stride: int) -> list[tuple[int, int]]:
+    """The windows of a file, each or one in ``stride``."""
+    return [(start, start + WINDOW_MS) for start in range(0, seconds * 1000, WINDOW_MS * stride)]
+
+
+def run_ffmpeg(path: str) -> None:
+    picture = ["-map", "0:v", "-vf", f"fps=2,scale={SIZE}:{SIZE}:flags=bicubic", "-pix_fmt", "rgb24"]
+    sound = ["-map", "0:a", "-ac", "1", "-ar", "16000"]
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-threads", "1", "-i", path, "-filter_threads", "1"]
+    command += [*picture, "-f", "rawvideo", os.devnull, *sound, "-f", "s16le", os.devnull, "-y"]
+    subprocess.run(command, check=True)
+
+
+def run_plain(path: str, stride: int = 1) -> list[Clip]:
+    """What one would write without this package: decode all, keep what is needed."""
+    with av.open(path) as container:
+        video, audio = container.streams.video[0], container.streams.audio[0]
+        video.codec_context.thread_count = 1
+        resampler = av.AudioResampler("s16", "mono", 16_000)
+        frames, due = [], Fraction(0)
+        for frame in (frame for packet in container.demux(video, audio) for frame in packet.decode()):
+            if isinstance(frame, av.AudioFrame):
+                resampler.resample(frame)
+            elif frame.pts * frame.time_base >= due:
+                if due * 1000 // WINDOW_MS % stride == 0:
+                    frames.append(frame.to_ndarray(format="rgb24", width=SIZE, height=SIZE, interpolation="BICUBIC"))
+                due += Fraction(1, 2)
+    return [Clip(frames=np.stack(frames))]
+
+
+def run_ours(path: str, seconds: int, stride: int = 1) -> list[Clip]:
+    return list(decode_windows(path, spans(seconds, stride), SIZE))
+
+
+def run_isolated(path: str, seconds: int, stride: int = 1) -> list[Clip]:
+    return list(ISOLATED.windows(path, spans(seconds, stride), SIZE))
+
+
+JOBS = {
+    "ffmpeg": lambda path, seconds: run_ffmpeg(path),
+    "plain": lambda path, seconds: run_plain(path),
+    "ours": run_ours,
+    "isolated": run_isolated,
+    "plain-sparse": lambda path, seconds: run_plain(path, STRIDE),
+    "ours-sparse": lambda path, seconds: run_ours(path, seconds, STRIDE),
+    "isolated-sparse": lambda path, seconds: run_isolated(path, seconds, STRIDE),
+}
+
+
+def cpu_seconds(job: str, path: Path, seconds: int) -> float:
+    """The user and system time of a job and its children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, __file__, "--job", job, "--seconds", str(seconds), str(path)], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def check(path: Path, seconds: int) -> None:
+    """Compares every frame with those of decoding everything."""
+    ours = np.concatenate([clip.frames for clip in run_ours(str(path), seconds)])
+    np.testing.assert_array_equal(ours, run_plain(str(path))[0].frames)
+
+
+def compare(codec: str, path: Path, seconds: int, jobs: list[str], repeats: int) -> None:
+    """Prints the CPU seconds of each job, in turns, and their ratio to ffmpeg's."""
+    times = {job: [] for job in jobs}
+    for _ in range(repeats):
+        for job in jobs:
+            times[job].append(cpu_seconds(job, path, seconds))
+    best = {job: min(values) for job, values in times.items()}
+    for job, value in best.items():
+        ratios = " ".join(f"{best[other] / value:5.2f} x {other}" for other in ("ffmpeg", "plain") if other in best)
+        print(f"{codec:10} {job:16} {value:7.2f} s   {ratios}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=["ffmpeg", "plain", "ours", "isolated"])
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "favor-decode")
+    parser.add_argument("--codecs", nargs="+", choices=ENCODERS, default=list(ENCODERS))
+    options = parser.parse_args()
+    if options.job:
+        JOBS[options.job](options.path, options.seconds)
+        return
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for codec in options.codecs:
+        path = options.folder / f"{codec}-{options.seconds}.mkv"
+        generate(path, codec, options.seconds)
+        check(path, options.seconds)
+        compare(codec, path, options.seconds, options.jobs, options.repeats)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Released files become one model folder."""

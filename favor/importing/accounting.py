@@ -1,0 +1,87 @@
+"""Every key of every released file is accounted for: it has a place of its shape, or is known to be unused."""
+
+import re
+from collections.abc import Mapping
+
+from favor.config import FavorConfig
+from favor.encoders.sound import UNUSED_RELEASED
+from favor.errors import FavorError
+from favor.importing.origins import Blip, Origin, Shape
+from favor.importing.tensor_files import TensorSource
+from favor.released_names import IGNORED
+
+# The text branch of the causal Q-Former, heads, and the other half of Whisper and of InstructBLIP.
+UNUSED = {
+    "delta": r"video_Qformer\.(cls\..*|bert\.pooler\..*|bert\.embeddings\.(word|position)_embeddings\..*"
+    r"|bert\.encoder\.layer\.\d+\.(intermediate|output)\..*)",
+    "eva": r"(norm|fc_norm|head)\..*",
+    "lavis": r"Qformer\.(cls|bert\.pooler)\..*",
+    "hub": r"language_(model|projection)\..*",
+    "whisper": r"(decoder|proj_out)\..*",
+    "beats": UNUSED_RELEASED.pattern,
+}
+
+
+def check(
+    config: FavorConfig,
+    shapes: Mapping[str, Shape],
+    found: Mapping[str, Origin],
+    sources: Mapping[str, TensorSource],
+    blip: Blip,
+) -> None:
+    """Compares what the sources hold with what the model needs.
+
+    Args:
+        config: the sizes.
+        shapes: the model's parameters.
+        found: where they come from.
+        sources: the released weights.
+        blip: the form of InstructBLIP's release.
+
+    Raises:
+        FavorError: for a tensor that is missing, unexpected, of another shape or no floating-point number.
+    """
+    for name, source in sources.items():
+        wanted = {
+            key: origin.key_shape(shapes[ours])
+            for ours, origin in found.items()
+            for origin_source, key in origin.keys
+            if origin_source == name
+        }
+        _check_keys(source, wanted, unused(name, config, blip))
+        _check_tensors(source, wanted)
+
+
+def unused(source: str, config: FavorConfig, blip: Blip) -> re.Pattern[str]:
+    """What a released file may hold beside what is used."""
+    patterns = [IGNORED.pattern, UNUSED.get(blip if source == "instructblip" else source)]
+    if source == "eva":
+        patterns.append(rf"blocks\.{config.visual.num_hidden_layers}\..*")  # the block too many
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns if pattern))
+
+
+def _check_keys(source: TensorSource, wanted: Mapping[str, Shape], unused: re.Pattern[str]) -> None:
+    missing = [key for key in wanted if key not in source.specs]
+    if missing:
+        raise FavorError(f"{source.path} lacks {_listed(missing)}; is it whole, and the right file?")
+    unexpected = [key for key in source.specs if key not in wanted and not unused.fullmatch(key)]
+    if unexpected:
+        raise FavorError(
+            f"{source.path} holds {_listed(unexpected)}, which this model has no place for; is it the right file?"
+        )
+
+
+def _check_tensors(source: TensorSource, wanted: Mapping[str, Shape]) -> None:
+    for key, shape in wanted.items():
+        spec = source.specs[key]
+        if spec.shape != shape:
+            raise FavorError(
+                f"{source.path}: {key} has shape {spec.shape}, but the other files and the configuration make it "
+                f"{shape}; do the files belong together?"
+            )
+        if not spec.dtype.is_floating_point:
+            raise FavorError(f"{source.path}: {key} holds {spec.dtype}, not floating-point numbers")
+
+
+def _listed(keys: list[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more tensors"

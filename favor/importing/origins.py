@@ -1,0 +1,137 @@
+"""Where each of our parameters stands in the released files."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from favor.config import FavorConfig
+from favor.model import FavorModel
+from favor.released_names import image_qformer_names, released_names, visual_biases, visual_names
+
+Shape = tuple[int, ...]
+Blip = Literal["lavis", "hub"]  # the image Q-Former's two forms; the hub's holds the ViT too
+
+
+def copy(tensor: Tensor) -> Tensor:
+    """The released tensor as it is."""
+    return tensor
+
+
+def join_biases(query: Tensor, value: Tensor) -> Tensor:
+    """One vector (3 * width,) of two; EVA's keys have no bias."""
+    return torch.cat([query, torch.zeros_like(query), value])
+
+
+def merge_lora(base: Tensor, down: Tensor, up: Tensor, *, scale: float) -> Tensor:
+    """Adds an adapter to the weight (out, in) that it adapts, in float32.
+
+    Args:
+        base: (out, in).
+        down: (rank, in), called A.
+        up: (out, rank), called B.
+        scale: alpha / rank.
+    """
+    return (base.float() + scale * (up.float() @ down.float())).to(base.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """What one of our parameters is made of.
+
+    Attributes:
+        keys: (source, key) of each part.
+        combine: makes the parameter of the parts.
+    """
+
+    keys: tuple[tuple[str, str], ...]
+    combine: Callable[..., Tensor] = copy
+
+    def key_shape(self, shape: Shape) -> Shape:
+        """The shape of each part of a parameter of this shape, unless it is merged."""
+        return (shape[0] // 3,) if self.combine is join_biases else shape
+
+
+def parameter_shapes(config: FavorConfig) -> dict[str, Shape]:
+    """All parameters of a model and their shapes, without its memory."""
+    with torch.device("meta"):
+        model = FavorModel(config)
+    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def origins(config: FavorConfig, names: Mapping[str, Shape], blip: Blip) -> dict[str, Origin]:
+    """Finds each parameter's place in the released files; adapters are kept apart.
+
+    Args:
+        config: the sizes.
+        names: the model's parameters.
+        blip: the form of InstructBLIP's release.
+
+    Returns:
+        For each name its origin.
+    """
+    named = {name: Origin((("delta", key),)) for name, key in released_names(config).items()}
+    named |= _lavis_origins(config) if blip == "lavis" else _hub_origins(names)
+    for name in _in(names, "speech"):
+        named[name] = Origin((("whisper", name.replace("speech.whisper.", "encoder.")),))
+    for name in _in(names, "sound"):
+        named[name] = Origin((("beats", name.removeprefix("sound.")),))
+    for name in _in(names, "llm"):
+        if ".lora_" not in name:
+            named[name] = Origin((("llm", name.removeprefix("llm.").replace(".base_layer.", ".")),))
+    lost = names.keys() ^ named.keys()
+    assert not lost, f"no rule for {sorted(lost)[:3]}"
+    return {name: named[name] for name in names}
+
+
+def merged(config: FavorConfig, adapted: Mapping[str, Origin]) -> dict[str, Origin]:
+    """The origins of the same model without adapters, whose weights hold what the adapters did.
+
+    Args:
+        config: of the model with adapters.
+        adapted: its origins.
+    """
+    assert config.lora is not None, "there is nothing to merge"
+    merge = functools.partial(merge_lora, scale=config.lora.alpha / config.lora.rank)
+    whole: dict[str, Origin] = {}
+    for name, origin in adapted.items():
+        module, is_base, leaf = name.partition(".base_layer.")
+        if is_base:
+            sides = [adapted[f"{module}.lora_{side}.default.weight"].keys[0] for side in "AB"]
+            whole[f"{module}.{leaf}"] = Origin((origin.keys[0], *sides), merge)
+        elif ".lora_" not in name:
+            whole[name] = origin
+    return whole
+
+
+def released_layout(config: FavorConfig, blip: Blip = "lavis") -> dict[str, dict[str, Shape]]:
+    """The names and shapes of a model in the released files, such as ``{"delta": {"llama_proj.bias": (5120,)}}``."""
+    shapes = parameter_shapes(config)
+    layout: dict[str, dict[str, Shape]] = {}
+    for name, origin in origins(config, shapes, blip).items():
+        for source, key in origin.keys:
+            layout.setdefault(source, {})[key] = origin.key_shape(shapes[name])
+    return layout
+
+
+def _lavis_origins(config: FavorConfig) -> dict[str, Origin]:
+    named = {name: Origin((("eva", key),)) for name, key in visual_names(config).items()}
+    for name, (query, value) in visual_biases(config).items():
+        named[name] = Origin((("eva", query), ("eva", value)), join_biases)
+    return named | {name: Origin((("instructblip", key),)) for name, key in image_qformer_names(config).items()}
+
+
+def _hub_origins(names: Mapping[str, Shape]) -> dict[str, Origin]:
+    ours = {"visual.vit.": "vision_model.", "image_qformer.qformer.": "qformer.", "image_qformer.": ""}
+    hub_names = {}
+    for name in _in(names, "visual") + _in(names, "image_qformer"):
+        prefix = next(prefix for prefix in ours if name.startswith(prefix))
+        hub_names[name] = ours[prefix] + name.removeprefix(prefix)
+    return {name: Origin((("instructblip", key),)) for name, key in hub_names.items()}
+
+
+def _in(names: Mapping[str, Shape], module: str) -> list[str]:
+    return [name for name in names if name.startswith(f"{module}.")]

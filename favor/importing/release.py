@@ -1,0 +1,150 @@
+"""Importing a release: the released files become one model folder, or nothing at all."""
+
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from favor.config import FavorConfig
+from favor.errors import FavorError
+from favor.importing import accounting
+from favor.importing.fetch import fetch
+from favor.importing.opening import Opened, describe_files, open_release, used_files
+from favor.importing.origins import Origin, merged, origins, parameter_shapes
+from favor.importing.progress import Progress
+from favor.importing.recipes import Recipe, recipe
+from favor.importing.shards import SHARD_BYTES, Entry
+from favor.importing.sizes import read_config
+from favor.importing.staging import staged
+from favor.importing.tensor_files import Spec, TensorSource
+from favor.importing.tokenizers import read_tokenizers
+from favor.importing.writing import write_model
+from favor.presets import preset
+
+
+@dataclasses.dataclass(frozen=True)
+class ImportOptions:
+    """How a model folder is written.
+
+    Attributes:
+        config: values in place of the preset's and of those that the files tell.
+        merge_lora: whether the adapters are added to the weights that they adapt.
+        dtype: of the weights; None for that of the released ones.
+        shard_bytes: the largest size of a file of weights.
+        overwrite: whether a model folder that is there already is replaced.
+    """
+
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    merge_lora: bool = False
+    dtype: torch.dtype | None = None
+    shard_bytes: int = SHARD_BYTES
+    overwrite: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """What of them decides the folder's content, as JSON values."""
+        dtype = None if self.dtype is None else str(self.dtype).removeprefix("torch.")
+        return {"config": dict(self.config), "merge_lora": self.merge_lora, "dtype": dtype}
+
+
+def import_release(
+    name: str,
+    given: Mapping[str, str],
+    output: Path,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Makes a model folder of released files.
+
+    Args:
+        name: of the preset, such as "favor-13b".
+        given: for each source that the recipe names a path, an fsspec URL or an id of the hub.
+        output: the folder.
+        options: how.
+        progress: told how it goes.
+
+    Raises:
+        FavorError: if a file is missing, damaged, of another kind or does not fit the others; nothing is written then.
+    """
+    options, progress, chosen = options or ImportOptions(), progress or Progress(), recipe(name)
+    with (
+        staged(output, options.overwrite) as folder,
+        tempfile.TemporaryDirectory(prefix=f"{folder.name}.downloads", dir=folder.parent) as downloads,
+    ):
+        paths = fetch_all(chosen, given, Path(downloads))
+        files = {option: used_files(option, path) for option, path in paths.items()}
+        sources = describe_files(given, files, progress)
+        config, entries = plan(preset(name), open_release(paths, files), options)
+        tokenizers = read_tokenizers(config, paths)
+        facts = {"recipe": name, **options.facts(), "sources": sources}
+        write_model(folder, config, entries, tokenizers, facts, options.shard_bytes, progress)
+
+
+def fetch_all(chosen: Recipe, given: Mapping[str, str], downloads: Path) -> dict[str, Path]:
+    """Finds the sources of a recipe, or brings them.
+
+    Raises:
+        FavorError: if one is not given, not there, or not needed.
+    """
+    surplus = sorted(given.keys() - chosen.kinds.keys())
+    if surplus:
+        raise FavorError(f"{chosen.preset} needs no --{surplus[0]}")
+    missing = [option for option in chosen.kinds if option not in given and option != "eva"]
+    if missing:
+        raise FavorError(f"{chosen.preset} needs --{missing[0]} too: {chosen.kinds[missing[0]].what}")
+    paths = {
+        option: fetch(given[option], kind, option, downloads)
+        for option, kind in chosen.kinds.items()
+        if option in given
+    }
+    holds_vit = paths["instructblip"].is_dir()
+    if holds_vit and "eva" in paths:
+        raise FavorError(f"--instructblip: the folder {paths['instructblip']} holds the ViT too; drop --eva")
+    if not holds_vit and "eva" not in paths:
+        raise FavorError(f"{chosen.preset} needs --eva too: {chosen.kinds['eva'].what}")
+    return paths
+
+
+def plan(base: FavorConfig, opened: Opened, options: ImportOptions) -> tuple[FavorConfig, list[Entry]]:
+    """Decides what will be written, after each key of each file was accounted for.
+
+    Args:
+        base: the preset.
+        opened: the release.
+        options: how.
+
+    Returns:
+        The model's configuration and its weights.
+
+    Raises:
+        FavorError: if the files make no model.
+    """
+    config = read_config(base, opened.tensors, opened.configs, opened.blip, options.config)
+    shapes = parameter_shapes(config)
+    found = origins(config, shapes, opened.blip)
+    accounting.check(config, shapes, found, opened.tensors, opened.blip)
+    if options.merge_lora and config.lora is not None:
+        found = merged(config, found)
+        config = dataclasses.replace(config, lora=None)
+        shapes = parameter_shapes(config)
+    return config, [_entry(name, origin, shapes[name], opened.tensors, options.dtype) for name, origin in found.items()]
+
+
+def _entry(
+    name: str,
+    origin: Origin,
+    shape: tuple[int, ...],
+    tensors: Mapping[str, TensorSource],
+    dtype: torch.dtype | None,
+) -> Entry:
+    source, key = origin.keys[0]
+    spec = Spec(shape, dtype or tensors[source].specs[key].dtype)
+    return Entry(name, spec, functools.partial(_load, origin, tensors))
+
+
+def _load(origin: Origin, tensors: Mapping[str, TensorSource]) -> Tensor:
+    return origin.combine(*(tensors[source].read(key) for source, key in origin.keys))

@@ -1,0 +1,120 @@
+"""Reading released weights: one tensor at a time, each in memory of its own, whatever the file's format is."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from favor.errors import FavorError
+from favor.importing.pickles import load_pickle, tensors_of
+
+# Pages of a mapped file that were read count as memory of the process until the file is closed.
+BYTES_BEFORE_REOPENING = 64_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What a tensor is, without its values."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def bytes(self) -> int:
+        """Its size in a file."""
+        return torch.Size(self.shape).numel() * self.dtype.itemsize
+
+
+class TensorFile:
+    """A safetensors file or a pickle of PyTorch's.
+
+    Args:
+        path: of the file; its suffix tells the format.
+
+    Raises:
+        FavorError: if it is damaged, of another format, or holds anything but tensors.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._is_safetensors = path.suffix == ".safetensors"
+        self._read_bytes = 0
+        self._tensors = self._open()
+        self.specs = {key: Spec(tuple(tensor.shape), tensor.dtype) for key, tensor in self._tensors.items()}
+
+    def read(self, key: str) -> Tensor:
+        """A copy of one tensor."""
+        self._read_bytes += self.specs[key].bytes
+        if self._read_bytes > BYTES_BEFORE_REOPENING:
+            self._tensors, self._read_bytes = {}, self.specs[key].bytes
+            self._tensors = self._open()
+        return self._tensors[key].clone(memory_format=torch.contiguous_format)
+
+    def _open(self) -> Mapping[str, Tensor]:
+        return _open_safetensors(self.path) if self._is_safetensors else tensors_of(load_pickle(self.path), self.path)
+
+
+class TensorSource:
+    """The tensors of one release, in one file or in several shards.
+
+    Args:
+        path: what the user gave, for messages.
+        files: the file or the shards.
+        rename: the name under which a key is known here. Keys that get the same name must hold the same values.
+
+    Raises:
+        FavorError: if they do not.
+    """
+
+    def __init__(self, path: Path, files: Iterable[TensorFile], rename: Callable[[str], str] = str) -> None:
+        self.path = path
+        self.specs: dict[str, Spec] = {}
+        self._homes: dict[str, tuple[TensorFile, str]] = {}
+        for file in files:
+            for key, spec in file.specs.items():
+                self._add(rename(key), file, key, spec)
+
+    def read(self, key: str) -> Tensor:
+        """A copy of one tensor."""
+        file, raw = self._homes[key]
+        return file.read(raw)
+
+    def shape(self, key: str, dimensions: int) -> tuple[int, ...]:
+        """The shape of a tensor from which a size is read.
+
+        Raises:
+            FavorError: if there is no such tensor, or it has another number of dimensions.
+        """
+        if key not in self.specs:
+            raise FavorError(f"{self.path} lacks {key}; is it the right file?")
+        shape = self.specs[key].shape
+        if len(shape) != dimensions:
+            raise FavorError(
+                f"{self.path}: {key} has shape {shape}, not {dimensions} dimensions; is it the right file?"
+            )
+        return shape
+
+    def indices(self, pattern: str) -> set[int]:
+        """The numbers that the first group of a pattern finds at the beginning of keys, such as those of layers."""
+        found = (re.match(pattern, key) for key in self.specs)
+        return {int(match[1]) for match in found if match}
+
+    def _add(self, name: str, file: TensorFile, key: str, spec: Spec) -> None:
+        if name not in self.specs:
+            self.specs[name], self._homes[name] = spec, (file, key)
+            return
+        other_file, other = self._homes[name]
+        if self.specs[name].shape != spec.shape or not torch.equal(other_file.read(other), file.read(key)):
+            raise FavorError(f"{file.path}: {key} and {other} should be one parameter but differ; is the file whole?")
+
+
+def _open_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    except SafetensorError as error:
+        raise FavorError(f"{path} is damaged or no safetensors file: {error}; download it again") from error

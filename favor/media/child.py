@@ -1,0 +1,157 @@
+"""The process that decodes: whatever a file does to libav, it does it here. Started by `favor.media.isolation`.
+
+It imports PyAV and NumPy only, reads requests from its standard input and answers on its standard output. Local files
+it opens itself; the bytes of others it asks for, so that credentials and connections stay where they are.
+"""
+
+import contextlib
+import dataclasses
+import io
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from favor.errors import MediaError
+from favor.media import containers, decode, probe, wire
+from favor.media.files import MediaFile
+from favor.media.wire import Header
+
+
+class Channel:
+    """The way to the process that this one decodes for."""
+
+    def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
+        self._requests = requests
+        self._replies = replies
+
+    def send(self, header: Header, parts: Any = ()) -> None:
+        """Answers."""
+        wire.send(self._replies, header, parts)
+
+    def receive(self) -> tuple[Header, Any]:
+        """Waits for a request.
+
+        Raises:
+            EOFError: when nobody is there any more.
+        """
+        return wire.receive(self._fill)
+
+    def _fill(self, view: memoryview) -> None:
+        while view:
+            count = self._requests.readinto(view)  # type: ignore[attr-defined]
+            if not count:
+                raise EOFError
+            view = view[count:]
+
+
+class AskedFile(io.RawIOBase):
+    """A file whose bytes the other process reads."""
+
+    def __init__(self, channel: Channel, size: int) -> None:
+        self._channel = channel
+        self._size = size
+        self._position = 0
+
+    def seekable(self) -> bool:
+        """It can be."""
+        return True
+
+    def readable(self) -> bool:
+        """It can be."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next byte comes from."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Goes elsewhere, as files do."""
+        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Asks for bytes."""
+        left = max(0, self._size - self._position)
+        size = left if size < 0 else min(size, left)
+        if not size:
+            return b""
+        self._channel.send({"reply": "read", "offset": self._position, "size": size})
+        _, content = self._channel.receive()
+        self._position += len(content)
+        return content.tobytes()
+
+
+def serve(channel: Channel) -> None:
+    """Answers requests until nobody asks any more."""
+    calls = {"probe": probe_file, "windows": decode_windows}
+    while True:
+        request, _ = channel.receive()
+        if request["call"] not in calls:
+            continue  # the end of a pass that has ended by itself
+        set_source(channel, request)
+        try:
+            calls[request["call"]](channel, request)
+        except (MediaError, OSError, MemoryError) as error:
+            channel.send(describe(error))
+
+
+def probe_file(channel: Channel, request: Header) -> None:
+    """Answers with what the header of a file says."""
+    info = probe.probe(MediaFile(**request["media"]), request["audio_track"])
+    channel.send({"reply": "info", "info": dataclasses.asdict(info)})
+
+
+def decode_windows(channel: Channel, request: Header) -> None:
+    """Answers with one clip for each ``next`` that follows."""
+    names = ("uri", "spans", "frame_size", "frame_sampling", "audio_track")
+    clips = decode.decode_windows(*(request[name] for name in names))
+    channel.send({"reply": "ready"})
+    while (following := channel.receive()[0])["call"] == "next":
+        limit_life(following["deadline"])
+        clip = next(clips, None)
+        if clip is None:
+            channel.send({"reply": "end"})
+            return
+        channel.send(*wire.pack_clip(clip))
+
+
+def describe(error: MediaError | OSError | MemoryError) -> Header:
+    """Makes an error into a message."""
+    if isinstance(error, MediaError):
+        return {"reply": "error", "kind": "MediaError", "arguments": [error.code, str(error)]}
+    if isinstance(error, MemoryError):
+        return {"reply": "error", "kind": "MemoryError", "arguments": [str(error)]}
+    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins")
+    return {"reply": "error", "kind": kind, "arguments": [error.errno, error.strerror, error.filename]}
+
+
+def set_source(channel: Channel, request: Header) -> None:
+    """Opens what the request names, for as long as it lasts."""
+
+    @contextlib.contextmanager
+    def opener(uri: str) -> Iterator[Any]:
+        yield AskedFile(channel, request["bytes"]) if request["path"] is None else request["path"]
+
+    containers.use_opener(opener)
+
+
+def limit_life(deadline: float) -> None:
+    """Ends this process, even inside libav, if it lives long after the other should have ended it."""
+    signal.alarm(int(2 * deadline) + 600)
+
+
+def main(memory_bytes: int) -> None:
+    """Serves standard input and output within a limit of address space."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not break into the messages
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        serve(Channel(sys.stdin.buffer, replies))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

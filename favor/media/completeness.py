@@ -1,0 +1,60 @@
+"""Whether a file has been cut short, told from the sizes that its outermost structure declares."""
+
+import os
+from typing import BinaryIO
+
+BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"pnot"})  # with which mp4 may begin
+EBML = b"\x1a\x45\xdf\xa3"
+SEGMENT = b"\x18\x53\x80\x67"
+
+
+def is_cut_short(file: BinaryIO) -> bool | None:
+    """Returns whether the file is shorter than it says; None if it does not say."""
+    size = file.seek(0, os.SEEK_END)
+    head = _at(file, 0, 64)
+    if head[4:8] in BOXES:
+        return _boxes_cut_short(file, size)
+    if head[:4] == EBML:
+        return _segment_cut_short(head, size)
+    if head[:4] == b"RIFF":
+        return int.from_bytes(head[4:8], "little") + 8 > size + 1  # the last byte may be padding
+    return None
+
+
+def _at(file: BinaryIO, position: int, count: int) -> bytes:
+    file.seek(position)
+    return file.read(count)
+
+
+def _boxes_cut_short(file: BinaryIO, size: int) -> bool:
+    """Walks the boxes of an mp4: a length and a name, then 64 bits of length where the first is 1."""
+    position = 0
+    while position + 8 <= size:
+        head = _at(file, position, 16)
+        length = int.from_bytes(head[:4])
+        if length == 1:
+            length = int.from_bytes(head[8:16])
+        if length < 8:  # 0: up to the end of the file
+            return False
+        position += length
+    return position > size
+
+
+def _segment_cut_short(head: bytes, size: int) -> bool | None:
+    """Compares the length of a Matroska segment with the file's."""
+    position = 4
+    length, position = _variable_length(head, position)
+    position += length or 0
+    if head[position : position + 4] != SEGMENT:
+        return None
+    length, position = _variable_length(head, position + 4)
+    return None if length is None else position + length > size
+
+
+def _variable_length(head: bytes, position: int) -> tuple[int | None, int]:
+    """Reads a number of EBML, None where it says "unknown"; returns also where it ends."""
+    if position >= len(head) or not head[position]:
+        return None, position
+    width = 9 - head[position].bit_length()
+    number = int.from_bytes(head[position : position + width]) & ((1 << 7 * width) - 1)
+    return (None if number == (1 << 7 * width) - 1 else number), position + width

@@ -1,0 +1,91 @@
+"""Decoding the picture of a file: coded packets become frames with the times at which they are shown."""
+
+import heapq
+from collections.abc import Iterator
+from fractions import Fraction
+
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from favor.media import containers
+from favor.media.keyframes import tells_references
+from favor.media.skipping import Action, UnplannableError
+
+Shown = tuple[Fraction | None, VideoFrame]  # seconds from the file's time zero, and the frame
+
+
+class PictureDecoder:
+    """Decodes the packets of one stream in their order.
+
+    Args:
+        stream: the picture.
+        zero: the file's time zero on the stream's clock, in seconds.
+        times_stored: whether the container says when pictures are shown. Where it does not, pictures are shown at the
+            times at which packets are decoded, in the decoder's order.
+        strict: whether damage is ``UnplannableError``, rather than left out.
+    """
+
+    def __init__(self, stream: VideoStream, zero: Fraction, times_stored: bool, strict: bool) -> None:
+        self._stream = stream
+        self._zero = zero
+        self._strict = strict
+        self._skips = tells_references(stream)
+        self._discard = Action.DECODE
+        self._slots: list[Fraction] | None = None if times_stored else []  # a heap of times not taken by frames yet
+        self._next_slot = Fraction(0)
+        self.drained = False
+
+    def restart(self) -> None:
+        """Forgets what was decoded, for packets from another place in the file."""
+        self.drained = False
+        if self._slots:
+            self._slots.clear()
+
+    def decode(self, packet: Packet, action: Action) -> Iterator[Shown]:
+        """Yields the frames that a packet completes, in the order in which they are shown.
+
+        Raises:
+            BrokenPacketError: if the packet is damaged.
+            UnplannableError: the same, if this is ``strict``.
+        """
+        if self.drained or action is Action.DROP:
+            return
+        if self._skips and action is not self._discard:
+            self._stream.codec_context.skip_frame = action.value
+            self._discard = action
+        self._book(packet)
+        try:
+            frames = containers.decode_packet(packet)
+        except containers.BrokenPacketError as error:
+            if self._strict:
+                raise UnplannableError("a packet cannot be decoded") from error
+            raise
+        yield from self._shown(frames)
+
+    def drain(self) -> Iterator[Shown]:
+        """Yields the frames that the decoder still holds back; it takes no more before a restart."""
+        self.drained = True
+        yield from self._shown(self._stream.codec_context.decode(None))
+
+    def _shown(self, frames: list[VideoFrame]) -> Iterator[Shown]:
+        for frame in frames:
+            if self._strict and frame.is_corrupt:
+                raise UnplannableError("a picture is damaged")
+            yield self._time(frame), frame
+
+    def _book(self, packet: Packet) -> None:
+        """Keeps the time of a packet for a frame, where frames have none."""
+        if self._slots is None or not packet.size:
+            return
+        if packet.dts is not None:
+            self._next_slot = packet.dts * packet.time_base - self._zero
+        heapq.heappush(self._slots, self._next_slot)
+        self._next_slot += 1 / containers.frame_rate(self._stream)
+
+    def _time(self, frame: VideoFrame) -> Fraction | None:
+        if self._slots is not None:
+            return heapq.heappop(self._slots) if self._slots else None
+        if frame.pts is None or self._stream.time_base is None:
+            return None
+        return frame.pts * self._stream.time_base - self._zero

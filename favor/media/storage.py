@@ -1,0 +1,40 @@
+"""Opening the bytes of a media file, wherever it is stored."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from favor.errors import MediaError
+
+BLOCK_BYTES = 1 << 19  # per request to remote storage
+BLOCKS_KEPT = 64  # sound and picture may lie in different places of a file, which are read in turns
+
+
+@contextlib.contextmanager
+def open_source(uri: str) -> Iterator[Any]:
+    """Opens what libav can read: the path of a local file, or a file object that reads whole blocks and keeps some.
+
+    Args:
+        uri: a local path or any fsspec URL.
+
+    Raises:
+        MediaError: ``directory`` or ``empty_file``.
+        OSError: if the file cannot be found or read.
+    """
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if not isinstance(filesystem, LocalFileSystem):
+        cache = {"cache_type": "blockcache", "cache_options": {"maxblocks": BLOCKS_KEPT}}
+        with filesystem.open(path, "rb", block_size=BLOCK_BYTES, **cache) as file:
+            yield file
+        return
+    if Path(path).is_dir():
+        raise MediaError("directory", f"{uri} is a directory; name a file or a pattern such as {path}/*.mp4")
+    with Path(path).open("rb") as file:  # what cannot be opened is told apart here from what libav refuses
+        empty = not file.read(1)
+    if empty:
+        raise MediaError("empty_file", f"{uri} is empty (0 bytes); copy or download it again")
+    yield path

@@ -1,0 +1,77 @@
+"""Messages between the process that decodes and the one it decodes for: a JSON header, then raw bytes."""
+
+import json
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from favor.media.clip import Clip
+
+LENGTHS = struct.Struct(">IQ")  # of the header and of the bytes behind it
+Read = Callable[[memoryview], None]  # fills a buffer, or raises EOFError at the end of the stream
+Header = dict[str, Any]
+
+
+def send(stream: BinaryIO, header: Header, parts: Sequence[Any] = ()) -> None:
+    """Writes a message.
+
+    Args:
+        stream: where to.
+        header: anything that JSON can hold.
+        parts: buffers to follow, one behind the other.
+    """
+    text = json.dumps(header).encode()
+    views = [memoryview(part).cast("B") for part in parts]
+    stream.write(LENGTHS.pack(len(text), sum(map(len, views))) + text)
+    for view in views:
+        stream.write(view)
+    stream.flush()
+
+
+def receive(read: Read) -> tuple[Header, NDArray[np.uint8]]:
+    """Reads a message.
+
+    Raises:
+        EOFError: if the stream ends.
+    """
+    header_size, size = LENGTHS.unpack(_exactly(read, LENGTHS.size).tobytes())
+    header = json.loads(_exactly(read, header_size).tobytes())
+    return header, _exactly(read, size)
+
+
+def _exactly(read: Read, size: int) -> NDArray[np.uint8]:
+    content = np.empty(size, np.uint8)
+    if size:
+        read(content.data)
+    return content
+
+
+def pack_clip(clip: Clip) -> tuple[Header, list[Any]]:
+    """Makes the header and the parts of a message about a clip."""
+    header: Header = {"reply": "clip", "still": clip.still, "frames": None, "samples": None}
+    parts: list[Any] = []
+    if clip.frames is not None and clip.frame_times is not None:
+        header["frames"] = clip.frames.shape
+        parts += [np.ascontiguousarray(clip.frame_times), np.ascontiguousarray(clip.frames)]
+    if clip.audio is not None:
+        header["samples"] = len(clip.audio)
+        parts.append(np.ascontiguousarray(clip.audio))
+    return header, [part for part in parts if part.size]
+
+
+def unpack_clip(header: Header, content: NDArray[np.uint8]) -> Clip:
+    """Makes a clip of what `pack_clip` has made; its arrays share the message's memory."""
+    frames = frame_times = audio = None
+    start = 0
+    if header["frames"]:
+        count = header["frames"][0]
+        start = 8 * count
+        frame_times = content[:start].view(np.float64)
+        stop = start + int(np.prod(header["frames"]))
+        frames, start = content[start:stop].reshape(header["frames"]), stop
+    if header["samples"] is not None:
+        audio = np.frombuffer(content[start:].tobytes(), np.float32)  # copied, since it may not be aligned
+    return Clip(frames=frames, frame_times=frame_times, audio=audio, still=header["still"])

@@ -1,0 +1,38 @@
+"""A decoding process that goes wrong on files whose names ask for it: the real one, wrapped, for tests only."""
+
+import os
+import sys
+import time
+
+from favor.media import child, decode, probe
+
+PLANTED = {
+    "crash": lambda: os.abort(),
+    "hang": lambda: time.sleep(600),
+    "hog": lambda: [bytearray(1 << 26) for _ in range(1000)],
+}
+real_windows, real_probe = decode.decode_windows, probe.probe
+
+
+def planted_windows(uri, spans, *rest):
+    for span, clip in zip(spans, real_windows(uri, spans, *rest), strict=True):
+        if f"-{span[0]}ms" in uri or "everywhere" in uri:
+            go_wrong(uri)
+        yield clip
+
+
+def planted_probe(media, *rest):
+    if "probe-" in media.uri:
+        go_wrong(media.uri)
+    return real_probe(media, *rest)
+
+
+def go_wrong(uri):
+    for name, evil in PLANTED.items():
+        if f"{name}-" in uri or f"-{name}" in uri:
+            evil()
+
+
+if __name__ == "__main__":
+    decode.decode_windows, probe.probe = planted_windows, planted_probe
+    child.main(int(sys.argv[1]))

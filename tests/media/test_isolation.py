@@ -1,0 +1,155 @@
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from favor.errors import MediaError
+from favor.media import decode, isolation
+from favor.media.files import MediaFile
+from favor.media.isolation import IsolatedDecoder
+from favor.media.probe import probe
+
+PLANTED = (sys.executable, str(Path(__file__).with_name("planted_child.py")))
+SPANS = [(0, 500), (500, 1000), (1000, 1500), (1500, 2000)]
+
+
+@pytest.fixture
+def decoder():
+    decoder = IsolatedDecoder(PLANTED, memory_bytes=1 << 30, base_deadline=2.0, deadline_per_second=0)
+    yield decoder
+    decoder.close()
+
+
+@pytest.fixture
+def named(plain_clip, tmp_path):
+    return lambda name: str(shutil.copy(plain_clip, tmp_path / f"{name}.mp4"))
+
+
+def outcomes(decoder, uri, spans=SPANS):
+    """What becomes of each window when a failure does not end the work: a clip's length or the failure's code."""
+    left, found = list(spans), []
+    while left:
+        try:
+            for clip in decoder.windows(uri, tuple(left), 32):
+                found.append(len(clip.audio))
+                left.pop(0)
+        except MediaError as error:
+            found.append(error.code)
+            left.pop(0)
+    return found
+
+
+def children():
+    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def test_clips_are_those_of_this_process(decoder, plain_clip):
+    theirs = list(decoder.windows(str(plain_clip), SPANS, 32, "released"))
+    ours = list(decode.decode_windows(str(plain_clip), SPANS, 32, "released"))
+    for one, other in zip(theirs, ours, strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+        np.testing.assert_array_equal(one.frame_times, other.frame_times)
+        np.testing.assert_array_equal(one.audio, other.audio)
+
+
+def test_missing_parts_and_stills_come_across(decoder, clip_without_audio, photograph, song_with_cover):
+    [silent] = decoder.windows(str(clip_without_audio), [(0, 500)], 32)
+    [still] = decoder.windows(str(photograph), [(0, 500)], None)
+    [song] = decoder.windows(str(song_with_cover), [(0, 500)], 32)
+    assert (silent.audio, song.frames, still.still, still.frames.shape) == (None, None, True, (1, 48, 64, 3))
+
+
+def test_what_a_header_says_comes_across(decoder, plain_clip):
+    media = MediaFile(str(plain_clip), 1, "v")
+    assert decoder.probe(media) == probe(media)
+
+
+@pytest.mark.parametrize(
+    ("evil", "code"), [("crash", "decoder_crashed"), ("hang", "decoder_timeout"), ("hog", "out_of_memory")]
+)
+def test_one_bad_window_is_one_failure(decoder, named, evil, code):
+    assert outcomes(decoder, named(f"{evil}-500ms")) == [8000, code, 8000, 8000]
+
+
+@pytest.mark.parametrize(
+    ("evil", "code"), [("crash", "decoder_crashed"), ("hang", "decoder_timeout"), ("hog", "out_of_memory")]
+)
+def test_a_file_that_cannot_be_probed_is_one_failure(decoder, named, plain_clip, evil, code):
+    with pytest.raises(MediaError, match=f"probe-{evil}") as caught:
+        decoder.probe(MediaFile(named(f"probe-{evil}"), 1, "v"))
+    assert caught.value.code == code
+    assert decoder.probe(MediaFile(str(plain_clip), 1, "v")).duration_ms == 2000
+
+
+def test_a_file_that_kills_again_and_again_is_put_aside(decoder, named, monkeypatch):
+    started, real = [], isolation.Child
+    monkeypatch.setattr(isolation, "Child", lambda *args: started.append(args) or real(*args))
+    assert outcomes(decoder, named("crash-everywhere")) == ["decoder_crashed"] * 4
+    assert len(started) == 3
+
+
+def test_a_single_accident_is_forgiven(decoder, named, plain_clip):
+    """A process that dies between two windows is replaced."""
+    before = children()
+    clips = decoder.windows(str(plain_clip), SPANS, 32)
+    first = len(next(clips).audio)
+    for pid in children() - before:
+        os.kill(int(pid), 9)
+    assert [first] + [len(clip.audio) for clip in clips] == [8000] * 4
+
+
+@pytest.mark.parametrize("name", ["missing.mp4", "memory://missing.mp4"])
+def test_missing_files_are_what_they_are(decoder, name):
+    with pytest.raises(FileNotFoundError):
+        decoder.probe(MediaFile(name, 1, "v"))
+
+
+def test_damage_keeps_its_code_and_the_process(decoder, random_bytes, plain_clip):
+    decoder.probe(MediaFile(str(plain_clip), 1, "v"))
+    before = children()
+    with pytest.raises(MediaError, match=r"random\.mp4") as caught:
+        decoder.probe(MediaFile(str(random_bytes), 1, "v"))
+    assert caught.value.code == "damaged"
+    assert children() == before
+
+
+def test_remote_bytes_are_fetched_here(decoder, plain_clip):
+    with fsspec.open("memory://isolation/plain.mp4", "wb") as file:
+        file.write(plain_clip.read_bytes())
+    remote, local = (next(decoder.windows(uri, SPANS, 32)) for uri in ("memory://isolation/plain.mp4", str(plain_clip)))
+    np.testing.assert_array_equal(remote.frames, local.frames)
+    np.testing.assert_array_equal(remote.audio, local.audio)
+
+
+def test_a_pass_may_be_left_early(decoder, plain_clip):
+    clips = decoder.windows(str(plain_clip), SPANS, 32)
+    next(clips)
+    before = children()
+    clips.close()
+    assert outcomes(decoder, str(plain_clip)) == [8000] * 4
+    assert children() == before
+
+
+def test_no_process_outlives_the_one_it_works_for(plain_clip):
+    code = (
+        "import os, sys; from favor.media.isolation import ISOLATED; from favor.media.files import MediaFile\n"
+        f"ISOLATED.probe(MediaFile({str(plain_clip)!r}, 1, 'v'))\n"
+        "print(ISOLATED._idle[0]._process.pid, flush=True); os._exit(9)"
+    )
+    pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_the_process_imports_little():
+    code = "import sys, favor.media.child; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
+    assert not {"fsspec", "torch", "apache_beam", "transformers", "aiohttp", "click"} & set(loaded)

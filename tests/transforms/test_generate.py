@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import torch
+
+from favor import Clip, FavorModel, GenerationOptions
+from favor.media.files import MediaFile, WindowKey
+from transforms.generate import FavorModelHandler, thinned
+from transforms.records import CAPTIONS, TRANSCRIPTS, Answered, Failure, Identity, Job, Question, Window
+
+IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
+CAPTION, TRANSCRIPT = Question(CAPTIONS, "caption", "What?"), Question(TRANSCRIPTS, "transcript", "Say it.")
+
+
+class FailingModel(FavorModel):
+    """favor-mini with planted failures: white frames break it, and memory ends at some number of windows or frames."""
+
+    largest_batch = 100
+    most_frames = 100
+
+    def encode(self, clips):
+        self.sizes.append(len(clips))
+        if any(clip.frames is not None and clip.frames.min() == 255 for clip in clips):
+            raise ValueError("a planted failure")
+        if len(clips) > self.largest_batch or any(len(clip.frames) > self.most_frames for clip in clips):
+            raise torch.OutOfMemoryError("CUDA out of memory, a planted failure")
+        return super().encode(clips)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return FailingModel.from_pretrained("favor-mini", device="cpu")
+
+
+@pytest.fixture
+def failing(model):
+    model.sizes, model.largest_batch, model.most_frames = [], 100, 100
+    return model
+
+
+def window(number, *questions, shade=0, frames=2, audio=None):
+    media = MediaFile(f"/{number}.mp4", 1, "v")
+    pictures = np.full((frames, 32, 32, 3), shade, np.uint8)
+    return Window(media, Job(WindowKey(media.media_id, 0, 1000), questions or (CAPTION,)), Clip(pictures, audio))
+
+
+def run(model, windows, handler=None):
+    handler = handler or FavorModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), len(windows), "cpu")
+    return list(handler.run_inference(windows, model))
+
+
+def test_a_poisoned_window_costs_one_failure_in_a_batch_of_sixteen(failing):
+    outcomes = run(failing, [window(i, shade=255 if i == 6 else i) for i in range(16)])
+    assert [i for i, outcome in enumerate(outcomes) if isinstance(outcome, Failure)] == [6]
+    assert sum(isinstance(outcome, Answered) for outcome in outcomes) == 15
+    row = outcomes[6]
+    assert (row.stage, row.uri, row.start_ms, row.end_ms) == ("generate", "/6.mp4", 0, 1000)
+    assert "/6.mp4: a planted failure" in row.message
+
+
+def test_the_batch_that_fits_in_memory_is_remembered(failing):
+    failing.largest_batch = 5
+    handler = FavorModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), 12, "cpu")
+    windows = [window(i, shade=i) for i in range(12)]
+    assert all(isinstance(outcome, Answered) for outcome in run(failing, windows, handler))
+    failing.sizes.clear()
+    assert all(isinstance(outcome, Answered) for outcome in run(failing, windows, handler))
+    assert max(failing.sizes) <= 5
+
+
+def test_a_window_too_large_for_memory_is_shown_with_fewer_frames(failing):
+    failing.most_frames = 5
+    (outcome,) = run(failing, [window(0, frames=12)])
+    assert isinstance(outcome, Answered)
+
+
+def test_a_window_that_never_fits_says_what_was_tried(failing):
+    failing.most_frames = 1
+    (outcome,) = run(failing, [window(0, frames=12)])
+    assert outcome.code == "out_of_memory"
+    assert "every 4th frame" in outcome.message
+
+
+def test_thinning_keeps_the_times_of_what_is_left():
+    thin = thinned(window(0, frames=5), 2)
+    np.testing.assert_array_equal(thin.clip.frame_times, [0, 1, 2])
+    assert len(thin.clip.frames) == 3
+
+
+def test_questions_share_the_features_of_their_window(failing):
+    sound = np.zeros(16_000, np.float32)
+    (outcome,) = run(failing, [window(0, CAPTION, TRANSCRIPT, audio=sound)])
+    assert failing.sizes == [1]
+    assert [(table, row.question_id) for table, row in outcome.rows] == [
+        ("captions", "caption"),
+        ("transcripts", "transcript"),
+    ]
+
+
+def test_a_window_without_sound_alone_with_its_transcript_costs_nothing(failing):
+    (outcome,) = run(failing, [window(0, TRANSCRIPT)])
+    assert outcome.rows[0][1].finish_reason == "no_audio"
+    assert outcome.rows[0][1].mean_logprob is None
