@@ -2,7 +2,8 @@
 
 What is timed is generation: the prefill, which computes as much for a row of a batch as for one by itself, and the
 tokens of the answer, for which a batch reads the weights once. Both arms run in turn, several times, and the median of
-the ratios counts. It takes two idle cores. Run it with:  OMP_WAIT_POLICY=PASSIVE python benchmarks/generation.py
+the ratios counts. It takes two idle cores. Run it with:  GOMP_SPINCOUNT=30000 python benchmarks/generation.py, as the
+commands set it
 """
 
 import statistics
