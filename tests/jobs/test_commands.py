@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -107,7 +108,6 @@ def test_the_tables_say_how_they_were_made(captioned):
 
 
 def test_duckdb_reads_the_tables(captioned):
-    duckdb = pytest.importorskip("duckdb")
     statement = re.search(r"SELECT .*", captioned[1])[0]
     assert len(duckdb.sql(statement).fetchall()) == 4
 
