@@ -94,18 +94,6 @@ def image_qformer_names(config: FavorConfig) -> dict[str, str]:
     return names
 
 
-def language_name(config: FavorConfig, hub_name: str) -> str:
-    """Our name of a parameter of the hub's Llama; an adapted layer keeps its own weights one level deeper."""
-    module, _, leaf = hub_name.rpartition(".")
-    adapted = config.lora is not None and module.rpartition(".")[2] in config.lora.targets
-    return f"llm.{module}.base_layer.{leaf}" if adapted else f"llm.{hub_name}"
-
-
-def speech_name(hub_name: str) -> str:
-    """Our name of a parameter of the hub's Whisper encoder, ``encoder.*`` with or without ``model.`` before it."""
-    return "speech.whisper." + hub_name.removeprefix("model.").removeprefix("encoder.")
-
-
 def _aligner_names(config: FavorConfig) -> dict[str, str]:
     names = {
         "aligner.positions.weight": "video_frame_position_embedding.weight",
