@@ -1,3 +1,4 @@
+import contextlib
 import os
 import shutil
 import subprocess
@@ -19,11 +20,27 @@ PLANTED = (sys.executable, str(Path(__file__).with_name("planted_child.py")))
 SPANS = [(0, 500), (500, 1000), (1000, 1500), (1500, 2000)]
 
 
+EVILS = [  # what the process does, the failure's code, and the deadline in s: only a hang is ended by it
+    ("crash", "decoder_crashed", 60.0),
+    ("hang", "decoder_timeout", 6.0),
+    ("hog", "out_of_memory", 60.0),
+]
+
+
 @pytest.fixture
-def decoder():
-    decoder = IsolatedDecoder(PLANTED, memory_bytes=1 << 30, base_deadline=2.0, deadline_per_second=0)
-    yield decoder
-    decoder.close()
+def make_decoder():
+    with contextlib.ExitStack() as stack:
+
+        def make(deadline=60.0):
+            decoder = IsolatedDecoder(PLANTED, memory_bytes=1 << 30, base_deadline=deadline, deadline_per_second=0)
+            return stack.enter_context(contextlib.closing(decoder))
+
+        yield make
+
+
+@pytest.fixture
+def decoder(make_decoder):
+    return make_decoder()
 
 
 @pytest.fixture
@@ -70,17 +87,14 @@ def test_what_a_header_says_comes_across(decoder, plain_clip):
     assert decoder.probe(media) == probe(media)
 
 
-@pytest.mark.parametrize(
-    ("evil", "code"), [("crash", "decoder_crashed"), ("hang", "decoder_timeout"), ("hog", "out_of_memory")]
-)
-def test_one_bad_window_is_one_failure(decoder, named, evil, code):
-    assert outcomes(decoder, named(f"{evil}-500ms")) == [8000, code, 8000, 8000]
+@pytest.mark.parametrize(("evil", "code", "deadline"), EVILS)
+def test_one_bad_window_is_one_failure(make_decoder, named, evil, code, deadline):
+    assert outcomes(make_decoder(deadline), named(f"{evil}-500ms")) == [8000, code, 8000, 8000]
 
 
-@pytest.mark.parametrize(
-    ("evil", "code"), [("crash", "decoder_crashed"), ("hang", "decoder_timeout"), ("hog", "out_of_memory")]
-)
-def test_a_file_that_cannot_be_probed_is_one_failure(decoder, named, plain_clip, evil, code):
+@pytest.mark.parametrize(("evil", "code", "deadline"), EVILS)
+def test_a_file_that_cannot_be_probed_is_one_failure(make_decoder, named, plain_clip, evil, code, deadline):
+    decoder = make_decoder(deadline)
     with pytest.raises(MediaError, match=f"probe-{evil}") as caught:
         decoder.probe(MediaFile(named(f"probe-{evil}"), 1, "v"))
     assert caught.value.code == code
