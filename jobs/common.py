@@ -151,8 +151,6 @@ def _judge(summary: Summary) -> None:
 def make_options(
     questions: list[Question],
     *,
-    corpus: tuple[str, ...],
-    output: str,
     texts: tuple[str, ...] = (),
     files: tuple[str, ...] = (),
     model: str = "favor-mini",
@@ -170,56 +168,51 @@ def make_options(
 
     Args:
         questions: what the command itself asks.
-        corpus: files, directories and globs.
-        output: the output directory.
         texts: questions to ask too.
         files: files of questions to ask too.
         model: a preset's name or a model folder.
         window_seconds: the length of a window.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+        audio_track: as in `favor.media.sampling.Sampling`.
         max_new_tokens: the longest answer.
         num_beams: of the search; 1 is greedy.
         batch_size: windows at once; None for what suits the device.
-        device: ``auto`` or a torch device.
-        dtype: ``auto`` or the name of a torch dtype.
-        quantization: of the language model: None, ``int8`` or ``int4``.
-        rest: further fields of ``RunOptions``.
+        device: as in `RunOptions`, like the two that follow.
+        dtype: of the weights.
+        quantization: of the language model.
+        rest: further fields of `RunOptions`.
 
     Raises:
         FavorError: if there is no such model, or a file of questions is wrong.
     """
     from favor import GenerationOptions
     from favor.card import describe
+    from favor.media.sampling import Sampling
     from pipeline.options import RunOptions, auto_batch_size
-    from pipeline.questions import read_questions
-    from transforms.records import ANSWERS, Identity, Question
+    from transforms.records import Identity
 
-    asked = [Question(ANSWERS, f"q{number}", text) for number, text in enumerate(texts, start=1)]
-    asked += [question for path in files for question in read_questions(path)]
     card = describe(model)
     generation = GenerationOptions(max_new_tokens=max_new_tokens, num_beams=num_beams)
-    frame_size = card.config.visual.image_size
-    heard = "" if audio_track is None else f", audio track {audio_track}"
+    frames = (card.config.visual.image_size, card.config.frame_sampling)
+    sampling = Sampling(*frames, round(window_seconds * 1000), audio_track)
+    precision = f"{dtype}, {quantization or 'not'} quantized"
+    settings = json.dumps(generation.to_dict(), sort_keys=True)
     return RunOptions(
-        corpus=corpus,
-        output=output,
-        questions=(*questions, *asked),
-        identity=Identity(
-            model=card.name,
-            model_revision=card.revision,
-            precision=f"{dtype}, {quantization or 'not'} quantized",
-            sampling=f"{card.config.frame_sampling} frames of {frame_size} px{heard}",
-            generation=json.dumps(generation.to_dict(), sort_keys=True),
-        ),
+        questions=(*questions, *_asked(texts, files)),
+        identity=Identity(card.name, card.revision, precision, str(sampling), settings),
         trained=card.trained,
         generation=generation,
-        frame_size=frame_size,
-        frame_sampling=card.config.frame_sampling,
-        window_ms=round(window_seconds * 1000),
-        audio_track=audio_track,
+        sampling=sampling,
         batch_size=batch_size or auto_batch_size(device),
         device=device,
         dtype=dtype,
         quantization=quantization,
         **rest,
     )
+
+
+def _asked(texts: tuple[str, ...], files: tuple[str, ...]) -> list[Question]:
+    from pipeline.questions import read_questions
+    from transforms.records import ANSWERS, Question
+
+    asked = [Question(ANSWERS, f"q{number}", text) for number, text in enumerate(texts, start=1)]
+    return asked + [question for path in files for question in read_questions(path)]

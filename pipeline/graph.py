@@ -23,16 +23,8 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options: what is to be done.
         journal: where the rows go.
     """
-    plan = Plan(
-        options.questions, options.identity, options.window_ms, options.shard, journal.done, options.audio_track
-    )
-    decode = DecodeWindows(
-        options.frame_size,
-        options.frame_sampling,
-        BATCHES_AHEAD * options.batch_size,
-        options.identity,
-        options.audio_track,
-    )
+    plan = Plan(options.questions, options.identity, options.sampling, options.shard, journal.done)
+    decode = DecodeWindows(options.identity, options.sampling, BATCHES_AHEAD * options.batch_size)
     handler = FavorModelHandler(
         options.identity, options.generation, options.batch_size, options.device, options.dtype, options.quantization
     )

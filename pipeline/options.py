@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from favor import GenerationOptions
+from favor.media.sampling import Sampling
 from favor.model import choose_device
 from transforms.corpus import WHOLE_CORPUS, Shard
 from transforms.records import Identity, Question
@@ -29,10 +30,7 @@ class RunOptions:
         identity: the model and everything else that decides the text of a window.
         trained: whether the model's text means anything.
         generation: how text is generated.
-        frame_size: the width and height in pixels that the model sees.
-        frame_sampling: the rule by which the model wants its frames chosen.
-        window_ms: the length of a window.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+        sampling: how files are cut into windows, and what the model sees and hears of each.
         device: ``auto`` or a torch device.
         dtype: ``auto`` or the name of a torch dtype.
         quantization: of the language model: None, ``int8`` or ``int4``.
@@ -49,10 +47,7 @@ class RunOptions:
     identity: Identity
     trained: bool
     generation: GenerationOptions
-    frame_size: int
-    frame_sampling: str
-    window_ms: int = 30_000
-    audio_track: int | None = None
+    sampling: Sampling
     device: str = "auto"
     dtype: str = "auto"
     quantization: str | None = None
@@ -81,6 +76,7 @@ class RunOptions:
                 "corpus": tuple(values["corpus"]),
                 "questions": tuple(Question(**question) for question in values["questions"]),
                 "identity": Identity(**values["identity"]),
+                "sampling": Sampling(**values["sampling"]),
                 "generation": GenerationOptions(**values["generation"]),
                 "beam_options": tuple(values["beam_options"]),
                 "shard": Shard(**values["shard"]),

@@ -12,7 +12,7 @@ from favor.media.files import MediaFile, WindowKey
 from favor.media.isolation import ISOLATED
 from favor.media.listing import Unlisted, list_media
 from favor.media.probe import MediaInfo
-from favor.media.sampling import spans
+from favor.media.sampling import Sampling, spans
 from transforms.failures import FAILURES, captured, failure, unlisted
 from transforms.metrics import count
 from transforms.records import Identity, Job, MediaRow, Question, Segment
@@ -76,18 +76,16 @@ class Plan(beam.DoFn):
     Attributes:
         questions: everything that may be asked.
         identity: what decides the ids of windows and results.
-        window_ms: the length of a window.
+        sampling: how files are cut into windows.
         shard: the part of the corpus that this process does.
         load_done: returns the ids of the results that exist already; called once on each worker.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
     """
 
     questions: tuple[Question, ...]
     identity: Identity
-    window_ms: int
+    sampling: Sampling
     shard: Shard
     load_done: Callable[[], frozenset[str]]
-    audio_track: int | None = None
 
     def setup(self) -> None:
         """Reads what an earlier run has done."""
@@ -97,8 +95,8 @@ class Plan(beam.DoFn):
         """Yields segments, the file's row of ``media``, and a failure where the file cannot be probed."""
         mine = self.shard.owns(media.uri)
         with captured("probe", media) as failures:
-            info = ISOLATED.probe(media, self.audio_track)
-            keys = [WindowKey(media.media_id, *span) for span in spans(info.duration_ms, self.window_ms)]
+            info = ISOLATED.probe(media, self.sampling.audio_track)
+            keys = [WindowKey(media.media_id, *span) for span in spans(info.duration_ms, self.sampling.window_ms)]
             if mine:
                 count("files_readable")
                 yield TaggedOutput(MEDIA, media_row(info, len(keys)))
@@ -108,7 +106,7 @@ class Plan(beam.DoFn):
 
     def _segments(self, media: MediaFile, keys: list[WindowKey]) -> Iterator[Segment]:
         questions = tuple(question for question in self.questions if question.about(media))
-        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.window_ms))):
+        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.sampling.window_ms))):
             if not questions or not self.shard.owns(f"{media.uri}#{number}"):
                 continue
             count("windows_planned", len(group))

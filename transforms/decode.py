@@ -13,24 +13,24 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.isolation import ISOLATED
+from favor.media.sampling import Sampling
 from transforms.failures import FAILURES, captured
 from transforms.records import Failure, Identity, Segment, Window
 
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(
-    segment: Segment, frame_size: int, frame_sampling: str, identity: Identity, audio_track: int | None = None
-) -> Iterator[Window | Failure]:
+def decode_segment(segment: Segment, identity: Identity, sampling: Sampling) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment in one pass; after a failure it goes on with the window behind it.
 
     Yields:
         For each window, in order: the window, or the failure to decode it.
     """
+    how = (sampling.frame_size, sampling.frame_sampling, sampling.audio_track)
     left = list(segment.jobs)
     while left:
         spans = [(job.key.start_ms, job.key.end_ms) for job in left]
-        clips = ISOLATED.windows(segment.media.uri, spans, frame_size, frame_sampling, audio_track)
+        clips = ISOLATED.windows(segment.media.uri, spans, *how)
         for job in tuple(left):
             left.pop(0)
             with captured("decode", segment.media, job.key, identity.window_id(job.key)) as failures:
@@ -102,18 +102,14 @@ class DecodeWindows(beam.DoFn):
     """Turns segments into windows of aligned frames and samples; what cannot be decoded becomes a failure.
 
     Attributes:
-        frame_size: the width and height in pixels that the model sees.
-        frame_sampling: the rule by which the model wants its frames chosen.
-        ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
         identity: what decides the ids of windows.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+        sampling: what the model sees and hears of a window.
+        ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
     """
 
-    frame_size: int
-    frame_sampling: str
-    ahead: int
     identity: Identity
-    audio_track: int | None = None
+    sampling: Sampling
+    ahead: int
 
     def start_bundle(self) -> None:
         """Starts the background thread."""
@@ -136,7 +132,7 @@ class DecodeWindows(beam.DoFn):
         self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.frame_size, self.frame_sampling, self.identity, self.audio_track)
+        return decode_segment(segment, self.identity, self.sampling)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

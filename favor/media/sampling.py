@@ -1,8 +1,31 @@
 """The arithmetic of windows and frame slots; no file is touched here."""
 
+import dataclasses
 from fractions import Fraction
 
 from favor.media.clip import FRAMES_PER_SECOND
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How a file is cut into windows, and what the model sees and hears of each.
+
+    Attributes:
+        frame_size: the width and height in pixels that the model sees.
+        frame_sampling: the rule by which the model wants its frames chosen.
+        window_ms: the length of a window.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+    """
+
+    frame_size: int
+    frame_sampling: str
+    window_ms: int = 30_000
+    audio_track: int | None = None
+
+    def __str__(self) -> str:
+        """What makes two windows of the same span differ, in words: part of their ids."""
+        heard = "" if self.audio_track is None else f", audio track {self.audio_track}"
+        return f"{self.frame_sampling} frames of {self.frame_size} px{heard}"
 
 
 def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:

@@ -103,7 +103,7 @@ def test_the_summary_adds_up(captioned):
 
 def test_the_tables_say_how_they_were_made(captioned):
     metadata = pq.read_schema(captioned[0] / "captions" / "part-00000.parquet").metadata
-    assert json.loads(metadata[b"favor"])["window_ms"] == 1000
+    assert json.loads(metadata[b"favor"])["sampling"]["window_ms"] == 1000
     assert "torch" in json.loads(metadata[b"favor.versions"])
 
 

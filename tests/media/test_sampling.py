@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from favor.media.sampling import slot_count, slots_due, spans
+from favor.media.sampling import Sampling, slot_count, slots_due, spans
 
 
 def test_windows_tile_the_file_and_the_last_is_shorter():
@@ -53,3 +53,9 @@ def test_a_rare_frame_fills_the_slots_that_wait_for_it():
 
 def test_frames_before_the_window_fill_nothing():
     assert chosen([Fraction(-1, 3), Fraction(1, 3)], 1000) == [Fraction(1, 3)]
+
+
+def test_words_tell_apart_what_is_sampled_differently():
+    samplings = [Sampling(224, "even"), Sampling(224, "even", audio_track=1), Sampling(448, "even"), Sampling(224, "x")]
+    assert len({str(sampling) for sampling in samplings}) == len(samplings)
+    assert str(samplings[1]) == "even frames of 224 px, audio track 1"

@@ -5,6 +5,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from favor.media.files import WindowKey
 from favor.media.listing import list_media
+from favor.media.sampling import Sampling
 from transforms.corpus import MEDIA, SEGMENT_MS, WHOLE_CORPUS, ListCorpus, Plan, Shard
 from transforms.failures import FAILURES
 from transforms.records import CAPTIONS, Identity, Question
@@ -25,7 +26,7 @@ def outputs(dofn, *elements):
 
 
 def plan(*media, questions=(CAPTION,), window_ms=500, done=frozenset(), shard=WHOLE_CORPUS):
-    dofn = Plan(questions, IDENTITY, window_ms, shard, lambda: done)
+    dofn = Plan(questions, IDENTITY, Sampling(32, "even", window_ms), shard, lambda: done)
     dofn.setup()
     return outputs(dofn, *media)
 
