@@ -82,7 +82,7 @@ def run_ours(path: str, seconds: int, stride: int = 1) -> list[Clip]:
 
 
 def run_isolated(path: str, seconds: int, stride: int = 1) -> list[Clip]:
-    return list(ISOLATED.windows(path, spans(seconds, stride), SIZE))
+    return [clip for _, clip in ISOLATED.windows(path, spans(seconds, stride), SIZE)]
 
 
 JOBS = {

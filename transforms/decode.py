@@ -12,6 +12,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+from favor.media.clip import Clip
 from favor.media.isolation import ISOLATED
 from favor.media.sampling import Sampling
 from transforms.failures import FAILURES, captured
@@ -21,24 +22,21 @@ POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for
 
 
 def decode_segment(segment: Segment, identity: Identity, sampling: Sampling) -> Iterator[Window | Failure]:
-    """Decodes the windows of a segment in one pass; after a failure it goes on with the window behind it.
+    """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
 
     Yields:
-        For each window, in order: the window, or the failure to decode it.
+        For each window: the window, or the failure to decode it.
     """
     how = (sampling.frame_size, sampling.frame_sampling, sampling.audio_track)
-    left = list(segment.jobs)
-    while left:
-        spans = [(job.key.start_ms, job.key.end_ms) for job in left]
-        clips = ISOLATED.windows(segment.media.uri, spans, *how)
-        for job in tuple(left):
-            left.pop(0)
-            with captured("decode", segment.media, job.key, identity.window_id(job.key)) as failures:
-                clip = next(clips)
-            if failures:
-                yield failures[0]
-                break  # the pass is over; the next one seeks behind the failure
-            yield Window(segment.media, job, clip)
+    jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
+    for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), *how):
+        job = jobs[span]
+        if isinstance(outcome, Clip):
+            yield Window(segment.media, job, outcome)
+            continue
+        with captured("decode", segment.media, job.key, identity.window_id(job.key)) as failures:
+            raise outcome
+        yield from failures
 
 
 class DecodeAhead:

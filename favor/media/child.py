@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -94,7 +95,7 @@ def serve(channel: Channel) -> None:
         set_source(channel, request)
         try:
             calls[request["call"]](channel, request)
-        except (MediaError, OSError, MemoryError) as error:
+        except Exception as error:  # archives are hostile: what PyAV or NumPy raise on odd files has no end
             channel.send(describe(error))
 
 
@@ -118,14 +119,19 @@ def decode_windows(channel: Channel, request: Header) -> None:
         channel.send(*wire.pack_clip(clip))
 
 
-def describe(error: MediaError | OSError | MemoryError) -> Header:
-    """Makes an error into a message."""
+def describe(error: Exception) -> Header:
+    """Makes an error into a message; of one that nobody has foreseen, the traceback is all that is known."""
+    arguments: list[Any] = []
+    kind = type(error).__name__
     if isinstance(error, MediaError):
-        return {"reply": "error", "kind": "MediaError", "arguments": [error.code, str(error)]}
-    if isinstance(error, MemoryError):
-        return {"reply": "error", "kind": "MemoryError", "arguments": [str(error)]}
-    kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins")
-    return {"reply": "error", "kind": kind, "arguments": [error.errno, error.strerror, error.filename]}
+        kind, arguments = "MediaError", [error.code, str(error)]
+    elif isinstance(error, MemoryError):
+        kind = "MemoryError"
+    elif isinstance(error, OSError):
+        kind = next(base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins")
+        arguments = [error.errno, error.strerror, error.filename]
+    lines = traceback.format_exception(error)
+    return {"reply": "error", "kind": kind, "arguments": arguments, "traceback": "".join(lines)}
 
 
 def set_source(channel: Channel, request: Header) -> None:

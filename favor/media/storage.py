@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
@@ -12,6 +13,7 @@ from favor.errors import MediaError
 
 BLOCK_BYTES = 1 << 19  # per request to remote storage
 BLOCKS_KEPT = 64  # sound and picture may lie in different places of a file, which are read in turns
+READ_ERRORS = (OSError, EOFError, MemoryError, aiohttp.ClientError)  # what reading a file can raise, wherever it is
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from favor.media import child, decode, probe
 PLANTED = {
     "crash": lambda: os.abort(),
     "hang": lambda: time.sleep(600),
+    "mistake": lambda: {}["planted"],
     "hog": lambda: [bytearray(1 << 26) for _ in range(1000)],
 }
 real_windows, real_probe = decode.decode_windows, probe.probe

@@ -45,24 +45,16 @@ def mutate(content, dice):
 
 def outcome(decoder, path):
     """The codes of what went wrong, the whole file's or each window's."""
-    codes = []
     try:
         info = decoder.probe(MediaFile(path, 1, "v"))
     except MediaError as error:
         return [check(error)]
-    left = spans(min(info.duration_ms, LONGEST_MS), 1000)
-    while left:
-        try:
-            for _ in decoder.windows(path, tuple(left), 32):
-                left.pop(0)
-        except MediaError as error:
-            codes.append(check(error))
-            left.pop(0)
-    return codes
+    windows = decoder.windows(path, spans(min(info.duration_ms, LONGEST_MS), 1000), 32)
+    return [check(found) for _, found in windows if isinstance(found, Exception)]
 
 
 def check(error):
-    assert "exit status" not in str(error), "the decoder ended by an exception that has no name"
+    assert isinstance(error, MediaError)
     return error.code
 
 
@@ -82,4 +74,4 @@ def test_damage_is_named(write_clip, tmp_path):
         path.unlink()
     decoder.close()
     print(found)
-    assert not {"decoder_timeout"} & set(found), found
+    assert not {"decoder_timeout", "undecodable"} & set(found), found

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from favor.errors import MediaError
-from favor.media import decode, isolation
+from favor.media import decode, process
 from favor.media.files import MediaFile
 from favor.media.isolation import IsolatedDecoder
 from favor.media.probe import probe
@@ -49,17 +50,18 @@ def named(plain_clip, tmp_path):
 
 
 def outcomes(decoder, uri, spans=SPANS):
-    """What becomes of each window when a failure does not end the work: a clip's length or the failure's code."""
-    left, found = list(spans), []
-    while left:
-        try:
-            for clip in decoder.windows(uri, tuple(left), 32):
-                found.append(len(clip.audio))
-                left.pop(0)
-        except MediaError as error:
-            found.append(error.code)
-            left.pop(0)
-    return found
+    """What becomes of each window: a clip's length or the failure's code."""
+    found = dict(decoder.windows(uri, spans, 32))
+    assert len(found) == len(spans)
+    return [found[span].code if isinstance(found[span], MediaError) else len(found[span].audio) for span in spans]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """One item for each process that was started."""
+    started, real = [], process.Child
+    monkeypatch.setattr(process, "Child", lambda *args: started.append(args) or real(*args))
+    return started
 
 
 def children():
@@ -67,7 +69,7 @@ def children():
 
 
 def test_clips_are_those_of_this_process(decoder, plain_clip):
-    theirs = list(decoder.windows(str(plain_clip), SPANS, 32, "released"))
+    theirs = [clip for _, clip in decoder.windows(str(plain_clip), SPANS, 32, "released")]
     ours = list(decode.decode_windows(str(plain_clip), SPANS, 32, "released"))
     for one, other in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(one.frames, other.frames)
@@ -76,9 +78,9 @@ def test_clips_are_those_of_this_process(decoder, plain_clip):
 
 
 def test_missing_parts_and_stills_come_across(decoder, clip_without_audio, photograph, song_with_cover):
-    [silent] = decoder.windows(str(clip_without_audio), [(0, 500)], 32)
-    [still] = decoder.windows(str(photograph), [(0, 500)], None)
-    [song] = decoder.windows(str(song_with_cover), [(0, 500)], 32)
+    [(_, silent)] = decoder.windows(str(clip_without_audio), [(0, 500)], 32)
+    [(_, still)] = decoder.windows(str(photograph), [(0, 500)], None)
+    [(_, song)] = decoder.windows(str(song_with_cover), [(0, 500)], 32)
     assert (silent.audio, song.frames, still.still, still.frames.shape) == (None, None, True, (1, 48, 64, 3))
 
 
@@ -101,21 +103,44 @@ def test_a_file_that_cannot_be_probed_is_one_failure(make_decoder, named, plain_
     assert decoder.probe(MediaFile(str(plain_clip), 1, "v")).duration_ms == 2000
 
 
-def test_a_file_that_kills_again_and_again_is_put_aside(decoder, named, monkeypatch):
-    started, real = [], isolation.Child
-    monkeypatch.setattr(isolation, "Child", lambda *args: started.append(args) or real(*args))
-    assert outcomes(decoder, named("crash-everywhere")) == ["decoder_crashed"] * 4
+@pytest.mark.parametrize(("evil", "code"), [("crash", "decoder_crashed"), ("hog", "out_of_memory")])
+def test_a_file_that_kills_at_two_windows_is_put_aside(decoder, named, started, evil, code):
+    uri = named(f"{evil}-everywhere")
+    assert outcomes(decoder, uri) == [code] * 4
+    assert len(started) == 2
+    [(_, later)] = decoder.windows(uri, [(2000, 2500)], 32)
+    assert (later.code, len(started)) == (code, 2)
+    assert uri in str(later)
+    assert "put aside, since it has killed the decoder 2 times" in str(later)
+
+
+def test_a_bad_window_does_not_put_its_file_aside(decoder, named, started):
+    uri = named("crash-1500ms")
+    assert outcomes(decoder, uri) == [8000, 8000, 8000, "decoder_crashed"]
+    assert outcomes(decoder, uri, SPANS[:2]) == [8000, 8000]
     assert len(started) == 3
 
 
-def test_a_single_accident_is_forgiven(decoder, named, plain_clip):
-    """A process that dies between two windows is replaced."""
+def test_a_single_accident_is_forgiven(decoder, plain_clip):
+    """A process that dies between two windows is replaced, and the window that it was to decode comes last."""
     before = children()
-    clips = decoder.windows(str(plain_clip), SPANS, 32)
-    first = len(next(clips).audio)
+    windows = decoder.windows(str(plain_clip), SPANS, 32)
+    found = [next(windows)]
     for pid in children() - before:
         os.kill(int(pid), 9)
-    assert [first] + [len(clip.audio) for clip in clips] == [8000] * 4
+    found += windows
+    assert [span for span, _ in found] == [SPANS[0], *SPANS[2:], SPANS[1]]
+    assert [len(clip.audio) for _, clip in found] == [8000] * 4
+
+
+def test_an_error_that_nobody_has_foreseen_is_a_failure(decoder, named, started, caplog):
+    uri = named("mistake-500ms")
+    with caplog.at_level("INFO", "favor"):
+        found = dict(decoder.windows(uri, SPANS, 32))
+    error = found.pop((500, 1000))
+    assert (error.code, len(found), len(started)) == ("undecodable", 3, 1)
+    assert re.fullmatch(rf"{uri}: .* KeyError: 'planted'", str(error))
+    assert "planted_child.py" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", "memory://missing.mp4"])
@@ -136,7 +161,8 @@ def test_damage_keeps_its_code_and_the_process(decoder, random_bytes, plain_clip
 def test_remote_bytes_are_fetched_here(decoder, plain_clip):
     with fsspec.open("memory://isolation/plain.mp4", "wb") as file:
         file.write(plain_clip.read_bytes())
-    remote, local = (next(decoder.windows(uri, SPANS, 32)) for uri in ("memory://isolation/plain.mp4", str(plain_clip)))
+    uris = ("memory://isolation/plain.mp4", str(plain_clip))
+    remote, local = (next(decoder.windows(uri, SPANS, 32))[1] for uri in uris)
     np.testing.assert_array_equal(remote.frames, local.frames)
     np.testing.assert_array_equal(remote.audio, local.audio)
 
@@ -154,7 +180,7 @@ def test_no_process_outlives_the_one_it_works_for(plain_clip):
     code = (
         "import os, sys; from favor.media.isolation import ISOLATED; from favor.media.files import MediaFile\n"
         f"ISOLATED.probe(MediaFile({str(plain_clip)!r}, 1, 'v'))\n"
-        "print(ISOLATED._idle[0]._process.pid, flush=True); os._exit(9)"
+        "print(ISOLATED._pool._idle[0]._process.pid, flush=True); os._exit(9)"
     )
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
     deadline = time.monotonic() + 10
