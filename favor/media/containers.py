@@ -2,22 +2,27 @@
 
 import contextlib
 import errno
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from fractions import Fraction
-from typing import Any
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any, BinaryIO, cast
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.format import ContainerFormat
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from favor.errors import MediaError
 
-Opener = Callable[[str], AbstractContextManager[Any]]  # of the bytes behind a URI, as libav takes them
+Opener = Callable[[str], AbstractContextManager[Any]]  # of the bytes behind a URI: a local path or a file object
 _opener: Opener | None = None
+PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "sdp", "vobsub", "webm_dash_manifest"})  # lead to other files
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails  # cover art and preview pictures
 STORAGE_FAILURES = frozenset({errno.ENOENT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENXIO})
 MAX_PIXELS = 1 << 27  # 134 million, twice an 8K film of 2:1 and more than telephones take; decoders hold up to 17
@@ -28,13 +33,16 @@ PICTURE_FORMATS = ("image2", "_pipe")  # how libavformat's names of still pictur
 MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
 
 
-def open_source(uri: str) -> AbstractContextManager[Any]:
+@contextlib.contextmanager
+def open_source(uri: str) -> Iterator[BinaryIO]:
     """Opens the bytes behind a URI through fsspec, unless `use_opener` has said otherwise."""
-    if _opener is not None:
-        return _opener(uri)
-    from favor.media import storage  # not at the top: the process that decodes does without fsspec
+    opener = _opener
+    if opener is None:
+        from favor.media import storage  # not at the top: the process that decodes does without fsspec
 
-    return storage.open_source(uri)
+        opener = storage.open_source
+    with opener(uri) as source, contextlib.ExitStack() as stack:
+        yield stack.enter_context(Path(source).open("rb", buffering=0)) if isinstance(source, str) else source
 
 
 def use_opener(opener: Opener) -> None:
@@ -47,22 +55,47 @@ def use_opener(opener: Opener) -> None:
 def open_container(uri: str) -> Iterator[InputContainer]:
     """Opens a media file for reading; what libav finds wrong with it, now or while it is read, names the file.
 
+    libav gets its bytes and its suffix, nothing else: a file can make it neither open another one nor reach a network.
+
     Args:
         uri: a local path or any fsspec URL. Remote files are read ahead by whole blocks.
 
     Raises:
-        MediaError: ``directory`` or ``empty_file``, or ``damaged`` for what libav cannot make sense of.
+        MediaError: ``directory`` or ``empty_file``, ``playlist`` for what only leads to other files, or ``damaged`` for
+            what libav cannot make sense of.
         OSError: if the file cannot be found or read.
         MemoryError: if it needs more memory than there is.
     """
     with contextlib.ExitStack() as stack:
         try:
-            source = stack.enter_context(open_source(uri))
-            yield stack.enter_context(av.open(source, metadata_errors="replace"))
+            file = stack.enter_context(open_source(uri))
+            yield stack.enter_context(_open(file, uri))
         except av.FFmpegError as error:
             if isinstance(error, MemoryError) or error.errno in STORAGE_FAILURES:
                 raise
             raise MediaError("damaged", f"{uri}: {error.strerror}; the file is damaged or not media") from error
+
+
+def _open(file: BinaryIO, uri: str) -> InputContainer:
+    suffix = PurePosixPath(uri.partition("?")[0]).suffix
+    name = f"media{suffix}" if suffix[1:].isalnum() else "media"  # libav takes % and * for patterns of further files
+    bare = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell, name=name)
+    options = {"protocol_whitelist": "none", "format_whitelist": _formats()}
+    try:
+        return cast(InputContainer, av.open(bare, options=options, metadata_errors="replace"))
+    except av.ArgumentError as error:  # a format that is not on the list; damage has other names
+        raise MediaError("playlist", f"{uri} leads to other files or streams; name these instead") from error
+
+
+@functools.cache
+def _formats() -> str:
+    """Returns all formats but playlists and those that read no file, such as cameras, for libavformat."""
+    names = set()
+    for name in av.formats_available - PLAYLISTS:
+        with contextlib.suppress(ValueError):  # it can only be written
+            if name == "image2" or not ContainerFormat(name, "r").no_file:  # image2 reads what it is given
+                names.add(name)
+    return ",".join(sorted(names))
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:

@@ -4,7 +4,6 @@ import contextlib
 import math
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import BinaryIO, cast
 
 import av
 from av.container import InputContainer
@@ -77,11 +76,8 @@ def measured_duration(uri: str) -> Fraction:
 
 def cut_short(uri: str) -> bool | None:
     """Returns whether a file is shorter than its structure says; None if that does not say."""
-    with containers.open_source(uri) as source:
-        if not isinstance(source, str):
-            return is_cut_short(cast(BinaryIO, source))
-        with open(source, "rb") as file:  # noqa: PTH123 (a path as libav takes it)
-            return is_cut_short(file)
+    with containers.open_source(uri) as file:
+        return is_cut_short(file)
 
 
 def _ends_at(container: InputContainer, declared: Fraction) -> bool:

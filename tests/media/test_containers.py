@@ -1,8 +1,24 @@
+import os
+
 import pytest
 
 from favor.errors import MediaError
 from favor.media.containers import open_container
 from favor.media.duration import measured_duration
+
+LIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.ts\n#EXT-X-ENDLIST\n"
+SESSION = (
+    "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+)
+PLAYLISTS = {  # the name of a file, what it holds, the failure
+    "list.m3u8": (LIST, "playlist"),
+    "list.mp4": (LIST, "damaged"),
+    "script.ffconcat": ("ffconcat version 1.0\nfile other.ts\n", "playlist"),
+    "script.mp4": ("ffconcat version 1.0\nfile other.ts\n", "playlist"),
+    "session.sdp": (SESSION, "playlist"),
+    "session.mkv": (SESSION, "playlist"),
+    "other.idx": ("# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n", "playlist"),
+}
 
 
 def reason(path):
@@ -37,3 +53,23 @@ def test_a_missing_file_stays_an_os_error(tmp_path):
 
 def test_durations_can_be_measured(plain_clip):
     assert float(measured_duration(str(plain_clip))) == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+def test_a_file_cannot_make_others_be_read(write_clip, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)  # whatever a relative name is relative to
+    other = write_clip(tmp_path / "other.ts")
+    os.utime(other, (0, other.stat().st_mtime))
+    content, code = PLAYLISTS[name]
+    (tmp_path / name).write_text(content)
+    assert reason(tmp_path / name) == code
+    assert other.stat().st_atime == 0
+
+
+@pytest.mark.parametrize("name", ["%03d.jpg", "*.jpg", "still.%d", "still?.png"])
+def test_names_are_no_patterns(write_clip, tmp_path, name):
+    for number in range(3):
+        write_clip(tmp_path / f"{number:03}.jpg", 0.1, video="mjpeg", audio=None)
+    (tmp_path / "001.jpg").rename(tmp_path / name)
+    with open_container(str(tmp_path / name)) as container:
+        assert len([packet for packet in container.demux(video=0) if packet.size]) == 1
