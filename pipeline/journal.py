@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from favor.media.files import digest
 from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SCHEMAS
 from pipeline.storage import Storage
-from transforms.metrics import count
+from transforms.metrics import Tally, count, count_all, timed
 from transforms.records import RESULT_TABLES, Answered, Failure, MediaRow
 
 FLUSH_SECONDS = 5.0  # a row waits no longer than this before it is on disk
@@ -75,6 +75,9 @@ class JournalWriter:
     Args:
         journal: where the rows go.
         interval: seconds between parts.
+
+    Attributes:
+        spent: the time that writing has taken.
     """
 
     def __init__(self, journal: Journal, interval: float = FLUSH_SECONDS) -> None:
@@ -84,6 +87,7 @@ class JournalWriter:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._error: OSError | None = None
+        self.spent = Tally()
         threading.Thread(target=self._run, name="journal", daemon=True).start()
 
     def append(self, table: str, row: Any) -> None:
@@ -104,7 +108,8 @@ class JournalWriter:
         """
         with self._lock:  # a second flush waits until the first has written: after it, everything is on disk
             for table in [table for table, rows in self._rows.items() if rows]:
-                self._journal.write(table, self._rows[table])
+                with timed("write", self.spent.add):
+                    self._journal.write(table, self._rows[table])
                 self._rows[table] = []
         self._check()
 
@@ -147,6 +152,7 @@ class Record(beam.DoFn):
     def finish_bundle(self) -> None:
         """Writes what is left: a bundle that is done is on disk."""
         self._writer.close()
+        count_all(self._writer.spent)
 
     def _resolve(self, failure: Failure) -> None:
         """Notes that something which failed in an earlier run has now succeeded."""

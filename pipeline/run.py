@@ -1,6 +1,7 @@
 """A whole run: check the output, do the work in sight of the user, build the tables, add up."""
 
 import dataclasses
+import datetime
 import json
 import time
 
@@ -9,6 +10,7 @@ from pipeline.dataset import build
 from pipeline.journal import Journal
 from pipeline.options import RunOptions
 from pipeline.progress import shown
+from pipeline.published import published
 from pipeline.report import Summary, table_metadata
 from pipeline.runners import make_run
 from pipeline.storage import Storage
@@ -30,14 +32,20 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
         FavorError: if the output holds rows that were made in another way, or a worker died.
         OSError: if the output cannot be written.
     """
-    claim(Storage(options.output), options, overwrite)
+    started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
+    storage = Storage(options.output)
+    claim(storage, options, overwrite)
     journal = Journal(options.output, table_metadata(options))
-    start = time.monotonic()
     work = make_run(options, journal)
-    with shown(work.counts):
-        work.execute()
-    seconds = time.monotonic() - start
-    return Summary(options, work.counts(), build(journal, options.tables), seconds)
+    with published(work.counts, storage):
+        with shown(work.counts):
+            work.execute()
+        worked = time.monotonic()
+        rows = build(journal, options.tables)
+    ended = time.monotonic()
+    summary = Summary(options, work.counts(), rows, started, ended - start, ended - worked)
+    summary.write(storage)
+    return summary
 
 
 def claim(storage: Storage, options: RunOptions, overwrite: bool) -> None:

@@ -37,7 +37,7 @@ class LocalRun:
     """
 
     def __init__(self, options: RunOptions, journal: Journal) -> None:
-        TALLY.clear()
+        TALLY.drain()
         self._pipeline = beam.Pipeline(FnApiRunner(), beam_options(options))
         build_graph(self._pipeline, options, journal)
         self._result: PipelineResult | None = None

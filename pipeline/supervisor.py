@@ -65,7 +65,7 @@ class Worker:
             **now,
             "windows_skipped": before.get("windows_skipped", 0),
             "windows_succeeded": now.get("windows_succeeded", 0) + inherited,
-            "media_ms": now.get("media_ms", 0) + before.get("media_ms", 0),
+            **{name: now.get(name, 0) + before.get(name, 0) for name in now.keys() | before.keys() if _is_spent(name)},
         }
 
     def _run_once(self) -> int:
@@ -112,3 +112,8 @@ class WorkersRun:
         """Returns the sum of what the workers have last said."""
         counts = [worker.counts() for worker in self.workers]
         return {name: sum(each.get(name, 0) for each in counts) for name in {name for each in counts for name in each}}
+
+
+def _is_spent(name: str) -> bool:
+    """Whether a count is of what a process has done itself, which its successor does not count again."""
+    return name in ("media_ms", "bytes_read") or name.endswith("_us")

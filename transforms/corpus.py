@@ -14,7 +14,7 @@ from favor.media.listing import Unlisted, list_media
 from favor.media.probe import MediaInfo
 from favor.media.sampling import Sampling, spans
 from transforms.failures import FAILURES, captured, failure, unlisted
-from transforms.metrics import count
+from transforms.metrics import count, timed, timed_items
 from transforms.records import Identity, Job, MediaRow, Question, Segment
 
 MEDIA = "media"  # the tag of the output that carries the rows of the table
@@ -56,7 +56,7 @@ class ListCorpus(beam.DoFn):
         seen: set[str] = set()
         for pattern in patterns:
             with captured("list", unlisted(pattern)) as failures:
-                for item in list_media(pattern):
+                for item in timed_items("list", list_media(pattern)):
                     if item.uri in seen:
                         continue
                     seen.add(item.uri)
@@ -95,10 +95,13 @@ class Plan(beam.DoFn):
         """Yields segments, the file's row of ``media``, and a failure where the file cannot be probed."""
         mine = self.shard.owns(media.uri)
         with captured("probe", media) as failures:
-            info = ISOLATED.probe(media, self.sampling.audio_track)
+            with timed("probe"):
+                info = ISOLATED.probe(media, self.sampling.audio_track)
+            count("bytes_read", ISOLATED.take_bytes_read())
             keys = [WindowKey(media.media_id, *span) for span in spans(info.duration_ms, self.sampling.window_ms)]
             if mine:
                 count("files_readable")
+                count("file_bytes", media.bytes)
                 yield TaggedOutput(MEDIA, media_row(info, len(keys)))
             yield from self._segments(media, keys)
         for row in failures if mine else ():

@@ -16,6 +16,7 @@ from favor.media.clip import Clip
 from favor.media.isolation import ISOLATED
 from favor.media.sampling import Sampling
 from transforms.failures import FAILURES, captured
+from transforms.metrics import Tally, count, count_all, timed, timed_items
 from transforms.records import Failure, Identity, Segment, Window
 
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
@@ -54,6 +55,7 @@ class DecodeAhead:
         self._decoded: queue.Queue[Window | Failure | BaseException] = queue.Queue(ahead)
         self._pending = 0
         self._closed = threading.Event()
+        self._spent = Tally()
         threading.Thread(target=self._run, name="decode-ahead", daemon=True).start()
 
     def submit(self, segment: Segment) -> None:
@@ -64,7 +66,9 @@ class DecodeAhead:
     def take(self, leave: int) -> Iterator[Window | Failure]:
         """Yields what is decoded, in order, until only ``leave`` windows are pending."""
         while self._pending > leave:
-            item = self._decoded.get()
+            with timed("wait_for_windows"):
+                item = self._decoded.get()
+            count_all(self._spent)
             if isinstance(item, BaseException):
                 raise item
             self._pending -= 1
@@ -84,15 +88,22 @@ class DecodeAhead:
             self._put(error)
 
     def _work(self) -> Iterator[Window | Failure]:
-        while not self._closed.is_set():
-            with contextlib.suppress(queue.Empty):
-                yield from self._decode(self._segments.get(timeout=POLL_SECONDS))
+        while segment := self._next_segment():
+            yield from timed_items("decode", self._decode(segment), self._spent.add)
+
+    def _next_segment(self) -> Segment | None:
+        with timed("wait_for_model", self._spent.add):
+            while not self._closed.is_set():
+                with contextlib.suppress(queue.Empty):
+                    return self._segments.get(timeout=POLL_SECONDS)
+        return None
 
     def _put(self, item: Window | Failure | BaseException) -> None:
-        while not self._closed.is_set():
-            with contextlib.suppress(queue.Full):
-                self._decoded.put(item, timeout=POLL_SECONDS)
-                return
+        with timed("wait_for_model", self._spent.add):
+            while not self._closed.is_set():
+                with contextlib.suppress(queue.Full):
+                    self._decoded.put(item, timeout=POLL_SECONDS)
+                    return
 
 
 @dataclasses.dataclass
@@ -118,11 +129,13 @@ class DecodeWindows(beam.DoFn):
         self._decoder.submit(segment)
         for item in self._decoder.take(leave=self.ahead):
             yield _tagged(item, item)
+        count("bytes_read", ISOLATED.take_bytes_read())
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Yields the rest."""
         for item in self._decoder.take(leave=0):
             yield _tagged(item, GlobalWindows.windowed_value(item))
+        count("bytes_read", ISOLATED.take_bytes_read())
         self._decoder.close()
 
     def teardown(self) -> None:

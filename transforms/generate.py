@@ -11,6 +11,7 @@ from apache_beam.pvalue import TaggedOutput
 from favor import Answer, FavorModel, GenerationOptions
 from transforms.failures import FAILURES, failure
 from transforms.halving import MODEL_ERRORS, Failed, Halving, is_out_of_memory
+from transforms.metrics import Tally, count_all, timed
 from transforms.records import Answered, Failure, Identity, Question, Result, Window
 
 FRAME_SHARES = (2, 4)  # where one window does not fit in memory, every second frame is tried, then every fourth
@@ -48,18 +49,21 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         self._options = options
         self._batch_size = batch_size
         self._largest_batch = batch_size  # shrinks for good when memory runs out
+        self._loading = Tally()  # counted later: Beam counts nothing while it sets up
         self._device = device
         self._dtype = dtype
         self._quantization = quantization
 
     def load_model(self) -> FavorModel:
         """Loads the model; Beam calls this once per process and shares it between threads."""
-        return FavorModel.from_pretrained(self._identity.model, self._device, self._dtype, self._quantization)
+        with timed("load", self._loading.add):
+            return FavorModel.from_pretrained(self._identity.model, self._device, self._dtype, self._quantization)
 
     def run_inference(
         self, batch: Sequence[Window], model: FavorModel, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Answered | Failure]:
         """Yields every window of the batch with the rows of its answers, or the failure to answer it, in order."""
+        count_all(self._loading)
         halving: Halving[Window, Answered] = Halving(
             lambda windows: self._answered(windows, model), self._largest_batch
         )
@@ -96,12 +100,14 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         """Yields the answers to all questions, window by window; None where there is no sound to transcribe."""
         asked = [(window, question) for window in batch for question in window.job.questions]
         answerable = [window for window in batch if any(_answerable(window, q) for q in window.job.questions)]
-        features = dict(zip(map(id, answerable), model.encode([window.clip for window in answerable]), strict=True))
+        with timed("encode"):
+            features = dict(zip(map(id, answerable), model.encode([window.clip for window in answerable]), strict=True))
         pairs = [(features[id(window)], question.text) for window, question in asked if _answerable(window, question)]
         generated: list[Answer] = []
         for start in range(0, len(pairs), self._batch_size):
             clips, texts = zip(*pairs[start : start + self._batch_size], strict=True)
-            generated += model.answer(clips, texts, self._options)
+            with timed("generate"):
+                generated += model.answer(clips, texts, self._options)
         answers = iter(generated)
         return (next(answers) if _answerable(window, question) else None for window, question in asked)
 

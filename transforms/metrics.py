@@ -1,11 +1,16 @@
-"""Counts of what the pipeline does, for any runner and for a progress bar in the same process."""
+"""Counts of what the pipeline does and of its time, for any runner and for whoever looks on in this process."""
 
 import collections
+import contextlib
 import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from apache_beam.metrics import Metrics
 
 NAMESPACE = "favor"
+Item = TypeVar("Item")
 
 
 class Tally:
@@ -14,6 +19,9 @@ class Tally:
     def __init__(self) -> None:
         self._counts: collections.Counter[str] = collections.Counter()
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type["Tally"], tuple[()]]:
+        return Tally, ()  # what another process unpickles starts from zero
 
     def add(self, name: str, amount: int) -> None:
         """Adds to a count."""
@@ -25,10 +33,11 @@ class Tally:
         with self._lock:
             return dict(self._counts)
 
-    def clear(self) -> None:
-        """Starts again from zero, for a new run in the same process."""
+    def drain(self) -> dict[str, int]:
+        """Returns all counts of this moment and starts again from zero."""
         with self._lock:
-            self._counts.clear()
+            counts, self._counts = dict(self._counts), collections.Counter()
+        return counts
 
 
 TALLY = Tally()
@@ -38,3 +47,36 @@ def count(name: str, amount: int = 1) -> None:
     """Adds to the Beam counter ``favor/name`` and to this process's tally."""
     Metrics.counter(NAMESPACE, name).inc(amount)
     TALLY.add(name, amount)
+
+
+@contextlib.contextmanager
+def timed(stage: str, add: Callable[[str, int], None] = count) -> Iterator[None]:
+    """Adds the time that the block takes to the count ``STAGE_us``, in microseconds.
+
+    Args:
+        stage: what the time is spent on.
+        add: where to; a thread of its own, in which Beam counts nothing, keeps a `Tally`, and `count_all` counts it.
+    """
+    start = time.perf_counter_ns()
+    try:
+        yield
+    finally:
+        add(f"{stage}_us", (time.perf_counter_ns() - start) // 1000)
+
+
+def timed_items(stage: str, items: Iterable[Item], add: Callable[[str, int], None] = count) -> Iterator[Item]:
+    """Yields the items; the time that it takes to make them goes where `timed` puts it."""
+    iterator = iter(items)
+    while True:
+        with timed(stage, add):
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+        yield item
+
+
+def count_all(tally: Tally) -> None:
+    """Counts what another thread has gathered since the last call."""
+    for name, amount in tally.drain().items():
+        count(name, amount)

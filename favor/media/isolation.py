@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -53,6 +54,8 @@ class IsolatedDecoder:
         self._deadline_per_second = deadline_per_second
         self._pool = Pool(command, memory_bytes)
         self._deaths = Deaths()
+        self._bytes_read = 0
+        self._lock = threading.Lock()
         atexit.register(self.close)
 
     def probe(self, media: MediaFile, audio_track: int | None = None) -> MediaInfo:
@@ -108,6 +111,12 @@ class IsolatedDecoder:
             except (MediaError, *storage.READ_ERRORS) as error:
                 yield left.popleft(), error  # the next pass seeks behind it
 
+    def take_bytes_read(self) -> int:
+        """Returns how many bytes of files the processes have read since the last call; 0 where none are counted."""
+        with self._lock:
+            count, self._bytes_read = self._bytes_read, 0
+        return count
+
     def close(self) -> None:
         """Ends all processes that wait for work."""
         self._pool.close()
@@ -133,6 +142,8 @@ class IsolatedDecoder:
 
             def ask(header: Header, deadline: float) -> tuple[Header, Any]:
                 header, content = child.ask(header, deadline, source)
+                with self._lock:
+                    self._bytes_read += header.get("bytes_read", 0)
                 if header["reply"] == "error":
                     raise _error(uri, **header)
                 return header, content

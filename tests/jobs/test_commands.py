@@ -101,6 +101,24 @@ def test_the_summary_adds_up(captioned):
     assert "SELECT * FROM" in printed
 
 
+def test_the_report_accounts_for_time_and_bytes(captioned, archive):
+    output, printed = captioned
+    report = json.loads((output / "run_report.json").read_text())
+    assert f"verdict    {report['verdict']}" in printed
+    assert report["windows"] == {"planned": 4, "succeeded": 4, "failed": 0, "skipped": 0}
+    assert report["rows"] == {"captions": 4, "transcripts": 4, "media": 2, "failures": 4}
+    spent = report["stage_seconds"]
+    assert all(spent.values()), spent
+    bundle = spent["encode"] + spent["generate"] + report["waiting_seconds"]["model_for_windows"]
+    assert bundle + spent["list"] + spent["probe"] + spent["load"] + spent["tables"] <= report["seconds"]
+    readable = sum((archive / name).stat().st_size for name in ("film.mp4", "silent.mkv"))
+    assert report["bytes"]["files"] == readable
+    assert report["bytes"]["read"] >= readable
+    assert report["options"]["sampling"]["window_ms"] == 1000
+    assert "torch" in report["versions"]
+    assert report["machine"]["cores"] == os.cpu_count()
+
+
 def test_the_tables_say_how_they_were_made(captioned):
     metadata = pq.read_schema(captioned[0] / "captions" / "part-00000.parquet").metadata
     assert json.loads(metadata[b"favor"])["sampling"]["window_ms"] == 1000
@@ -138,6 +156,9 @@ def test_two_workers_do_what_one_does(captioned, archive, tmp_path):
     assert "windows    4: 4 succeeded, 0 failed, 0 skipped" in printed
     assert "files      6: 2 readable, 4 failed" in printed
     assert list(table(tmp_path, "captions").result_id) == list(table(captioned[0], "captions").result_id)
+    report = json.loads((tmp_path / "run_report.json").read_text())
+    assert all(report["stage_seconds"].values())
+    assert report["bytes"]["files"] == json.loads((captioned[0] / "run_report.json").read_text())["bytes"]["files"]
 
 
 def test_questions_for_all_files_and_for_one(archive, tmp_path):

@@ -193,3 +193,16 @@ def test_the_process_imports_little():
     code = "import sys, favor.media.child; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split()
     assert not {"fsspec", "torch", "apache_beam", "transformers", "aiohttp", "click"} & set(loaded)
+
+
+@pytest.mark.parametrize("where", ["", "memory://"])
+def test_the_bytes_that_were_read_are_counted(plain_clip, where):
+    uri = str(plain_clip)
+    if where:
+        uri = where + plain_clip.name
+        fsspec.filesystem("memory").pipe_file(plain_clip.name, plain_clip.read_bytes())
+    with contextlib.closing(IsolatedDecoder()) as decoder:
+        list(decoder.windows(uri, SPANS, 32))
+        size = plain_clip.stat().st_size
+        assert 0.9 * size <= decoder.take_bytes_read() <= 3 * size  # libav reads the index twice, and in blocks
+        assert decoder.take_bytes_read() == 0

@@ -73,7 +73,13 @@ def test_a_worker_that_always_dies_ends_the_run_with_an_error(options):
 
 def test_what_a_dead_process_did_counts_as_done(options):
     worker = Worker(options, 0)
-    worker._before = {"windows_planned": 10, "windows_succeeded": 4, "windows_skipped": 1, "media_ms": 40}
+    worker._before = {
+        "windows_planned": 10,
+        "windows_succeeded": 4,
+        "windows_skipped": 1,
+        "media_ms": 40,
+        "decode_us": 7,
+    }
     worker._counts = {"windows_planned": 2}
     assert worker.counts()["windows_succeeded"] == 4
     worker._counts = {"windows_planned": 10, "windows_skipped": 4, "windows_succeeded": 6, "media_ms": 60}
@@ -82,4 +88,5 @@ def test_what_a_dead_process_did_counts_as_done(options):
         "windows_skipped": 1,
         "windows_succeeded": 9,
         "media_ms": 100,
+        "decode_us": 7,
     }
