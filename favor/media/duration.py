@@ -64,7 +64,7 @@ def measured_duration(uri: str) -> Fraction:
     with containers.open_container(uri) as container:
         zero = containers.time_zero(container)
         streams = containers.films(container)
-        progress, untimed = Progress(), 0
+        progress, untimed = Progress(Fraction(0), Fraction(1)), 0
         with contextlib.suppress(av.InvalidDataError):
             for packet in container.demux(streams):
                 untimed += bool(packet.size) and containers.packet_end(packet) is None
@@ -82,7 +82,7 @@ def cut_short(uri: str) -> bool | None:
 
 def _ends_at(container: InputContainer, declared: Fraction) -> bool:
     """Whether the last packets of a file are where its header says."""
-    zero, progress = containers.time_zero(container), Progress()
+    zero, progress = containers.time_zero(container), Progress(Fraction(0), Fraction(1))
     try:
         container.seek(math.floor((declared + zero - 2 * TOLERANCE) * av.time_base))
         for packet in _tail(container):
@@ -98,7 +98,7 @@ def _tail(container: InputContainer) -> Iterable[Packet]:
     return container.demux(containers.films(container))
 
 
-def _pass(packet: Packet, zero: Fraction, progress: Progress) -> None:
+def _pass(packet: Packet, zero: Fraction, progress: Progress[Fraction]) -> None:
     end = containers.packet_end(packet)
     if end is not None:
         progress.pass_by(end - zero)

@@ -1,6 +1,5 @@
 """Choosing the frames of a window, by either of two rules."""
 
-from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -26,42 +25,48 @@ class FramePicker(Protocol):
 
     full: bool
 
-    def offer(self, time: Fraction, frame: VideoFrame) -> None:
-        """Looks at a frame that is presented at ``time``, in seconds of the file; only what is chosen is converted."""
+    def offer(self, time: int, frame: VideoFrame) -> None:
+        """Looks at a frame that is presented at ``time``; only what is chosen is converted."""
 
     def frames(self) -> Frames | None:
         """Returns the chosen frames, or None without any."""
 
 
 class EvenPicker:
-    """The rule "even": the first frame at or after each half second."""
+    """The rule "even": the first frame at or after each half second.
 
-    def __init__(self, start_ms: int, end_ms: int, scale: FrameScaler) -> None:
+    Args:
+        start: when the window begins, in ticks.
+        end: when it ends.
+        second: ticks in a second.
+        scale: makes a frame into an image.
+    """
+
+    def __init__(self, start: int, end: int, second: int, scale: FrameScaler) -> None:
         self.full = False
-        self._start = Fraction(start_ms, 1000)
-        self._end = Fraction(end_ms, 1000)
-        self._slots = sampling.slot_count(end_ms - start_ms)
+        self._start, self._end, self._second = start, end, second
+        self._slots = sampling.slot_count(end - start, second)
         self._scale = scale
         self._images: list[Image] = []
         self._times: list[float] = []
         self._standing: VideoFrame | None = None
 
-    def offer(self, time: Fraction, frame: VideoFrame) -> None:
+    def offer(self, time: int, frame: VideoFrame) -> None:
         """Shows a frame in the slots that wait for it, if any; only then is it converted.
 
         Args:
-            time: when it is presented, in seconds of the file.
+            time: when it is presented, in ticks of the file.
             frame: the decoded frame, on display in the window.
         """
         if time < self._start:
             self._standing = frame
         elif time < self._end:
-            due = sampling.slots_due(time - self._start, len(self._images), self._slots)
+            due = sampling.slots_due(time - self._start, self._second, len(self._images), self._slots)
             self._images += [self._scale(frame)] * due if due else []
-            self._times += [float(time - self._start)] * due
+            self._times += [(time - self._start) / self._second] * due
         self.full = time >= self._end or len(self._images) == self._slots
 
-    def frames(self) -> tuple[Image, NDArray[np.float64]] | None:
+    def frames(self) -> Frames | None:
         """Returns (T, H, W, 3) images and their (T,) times in seconds from the window's start, None without any."""
         if self._images:
             return np.stack(self._images), np.array(self._times)
@@ -75,17 +80,23 @@ class SecondEndsPicker:
 
     The last second is shifted back to end with the window. A second without a frame of its own repeats the one before
     it. The times are those of the half seconds in which the model shows the frames.
+
+    Args:
+        start: when the window begins, in ticks.
+        end: when it ends.
+        second: ticks in a second.
+        scale: makes a frame into an image.
     """
 
-    def __init__(self, start_ms: int, end_ms: int, scale: FrameScaler) -> None:
+    def __init__(self, start: int, end: int, second: int, scale: FrameScaler) -> None:
         self.full = False
-        self._start = Fraction(start_ms, 1000)
+        self._start = start
         self._scale = scale
-        self._seconds = [_Second(*span) for span in sampling.second_spans(end_ms - start_ms)]
+        self._seconds = [_Second(*span) for span in sampling.second_spans(end - start, second)]
         self._open = 0  # seconds before it are over
         self._standing: VideoFrame | None = None
 
-    def offer(self, time: Fraction, frame: VideoFrame) -> None:
+    def offer(self, time: int, frame: VideoFrame) -> None:
         """Makes the frame the first, and for now the last, of the seconds that it belongs to."""
         time -= self._start
         if time < 0:
@@ -118,14 +129,14 @@ class SecondEndsPicker:
 class _Second:
     """The first and the last frame of one second, converted when it is over."""
 
-    def __init__(self, start: Fraction, end: Fraction) -> None:
+    def __init__(self, start: int, end: int) -> None:
         self.end = end
         self.first: VideoFrame | None = None
         self.last: VideoFrame | None = None
         self.images: tuple[Image, Image] | None = None
         self._start = start
 
-    def offer(self, time: Fraction, frame: VideoFrame) -> None:
+    def offer(self, time: int, frame: VideoFrame) -> None:
         if self._start <= time < self.end:
             self.first = self.first or frame
             self.last = frame

@@ -9,10 +9,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from favor.media import containers
+from favor.media.clock import Clock
 from favor.media.keyframes import tells_references
 from favor.media.skipping import Action, UnplannableError
 
-Shown = tuple[Fraction | None, VideoFrame]  # seconds from the file's time zero, and the frame
+Shown = tuple[int | None, VideoFrame]  # ticks from the file's time zero, and the frame
 
 
 class PictureDecoder:
@@ -20,19 +21,19 @@ class PictureDecoder:
 
     Args:
         stream: the picture.
-        zero: the file's time zero on the stream's clock, in seconds.
+        clock: the file's.
         times_stored: whether the container says when pictures are shown. Where it does not, pictures are shown at the
             times at which packets are decoded, in the decoder's order.
         strict: whether damage is ``UnplannableError``, rather than left out.
     """
 
-    def __init__(self, stream: VideoStream, zero: Fraction, times_stored: bool, strict: bool) -> None:
+    def __init__(self, stream: VideoStream, clock: Clock, times_stored: bool, strict: bool) -> None:
         self._stream = stream
-        self._zero = zero
+        self._clock = clock
         self._strict = strict
         self._skips = tells_references(stream)
         self._discard = Action.DECODE
-        self._slots: list[Fraction] | None = None if times_stored else []  # a heap of times not taken by frames yet
+        self._slots: list[int] | None = None if times_stored else []  # a heap of times not taken by frames yet
         self._next_slot = Fraction(0)
         self.drained = False
 
@@ -79,13 +80,11 @@ class PictureDecoder:
         if self._slots is None or not packet.size:
             return
         if packet.dts is not None:
-            self._next_slot = packet.dts * packet.time_base - self._zero
-        heapq.heappush(self._slots, self._next_slot)
-        self._next_slot += 1 / containers.frame_rate(self._stream)
+            self._next_slot = Fraction(self._clock.time(packet.stream_index, packet.dts))
+        heapq.heappush(self._slots, round(self._next_slot))
+        self._next_slot += self._clock.second / containers.frame_rate(self._stream)
 
-    def _time(self, frame: VideoFrame) -> Fraction | None:
+    def _time(self, frame: VideoFrame) -> int | None:
         if self._slots is not None:
             return heapq.heappop(self._slots) if self._slots else None
-        if frame.pts is None or self._stream.time_base is None:
-            return None
-        return frame.pts * self._stream.time_base - self._zero
+        return None if frame.pts is None else self._clock.time(self._stream.index, frame.pts)

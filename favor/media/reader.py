@@ -3,7 +3,6 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from typing import cast
 
 from av.audio.frame import AudioFrame
@@ -15,9 +14,10 @@ from av.video.frame import VideoFrame
 from favor.errors import MediaError
 from favor.media import containers, duration
 from favor.media.audio import Samples, SoundPlacer, SoundTrack
-from favor.media.clip import SAMPLE_RATE, Clip
+from favor.media.clip import Clip
+from favor.media.clock import Clock
 from favor.media.keyframes import EntryPoints, is_plannable
-from favor.media.packets import PacketSource, Progress
+from favor.media.packets import RUN_UP_MS, PacketSource, Progress
 from favor.media.picking import PICKERS
 from favor.media.picture import FrameScaler
 from favor.media.pictures import PictureDecoder
@@ -25,7 +25,7 @@ from favor.media.skipping import Action, SkipPlan, UnplannableError
 from favor.media.wanted import Instant, Span, Wanted
 from favor.media.window import Window
 
-MISSING = Fraction(1)  # s missing at a file's end that are damage; less is rounding in its header
+MISSING_MS = 1000  # missing at a file's end that are damage; less is rounding in its header
 Windows = Iterable[Window]
 
 
@@ -59,18 +59,18 @@ class Reader:
         streams: list[Stream] = [stream for stream in (self._video, self._audio) if stream]
         for stream in streams:
             stream.codec_context.thread_count = 1  # work is spread over processes; threads cost 15 % more CPU
-        self._zero = containers.time_zero(container)
+        self._clock = Clock(streams, containers.time_zero(container))
         self._declared = duration.declared_duration(container)
         self._still = containers.is_still(container)
-        self._packets = PacketSource(container, streams, self._zero)
+        self._packets = PacketSource(container, streams, self._clock)
         self._scale = FrameScaler(frame_size)
-        self._placer = SoundPlacer()
-        self._standing: tuple[Fraction, VideoFrame] | None = None
+        self._placer = SoundPlacer(self._clock.second)
+        self._standing: tuple[int, VideoFrame] | None = None
         self._plan: SkipPlan[Packet] | None = None
         if self._video:
             times_stored = containers.has_presentation_times(container)
             self._planned = planned and times_stored and not self._still and is_plannable(self._video)
-            self._pictures = PictureDecoder(self._video, self._zero, times_stored, strict=self._planned)
+            self._pictures = PictureDecoder(self._video, self._clock, times_stored, strict=self._planned)
 
     def clips(self, run: list[Span]) -> Iterator[Clip]:
         """Yields the clips of neighbouring spans; later calls must ask for later spans.
@@ -93,53 +93,54 @@ class Reader:
             self._check_reached(window, progress.furthest)
             yield self._clip(window)
 
-    def _go_to(self, run: list[Span]) -> Progress:
-        start, end = Fraction(run[0][0], 1000), Fraction(run[-1][1], 1000)
-        sought = self._packets.seek(start)
+    def _go_to(self, run: list[Span]) -> Progress[int]:
+        ticks, sought = self._clock.milliseconds, self._packets.seek(run[0][0])
         if sought:
-            self._placer, self._standing = SoundPlacer(), None
+            self._placer, self._standing = SoundPlacer(self._clock.second), None
         if self._video:
             if sought:
                 self._pictures.restart()
             elif self._plan:
                 raise UnplannableError("the file cannot be sought, so nothing may be left out before the next window")
             if self._planned:
-                self._plan = SkipPlan(Wanted(run, self._frame_sampling), end, sought)
-        return Progress(max(start - Fraction(1), Fraction(0)) if sought else Fraction(0))
+                spans = [(ticks(start), ticks(end)) for start, end in run]
+                self._plan = SkipPlan(Wanted(spans, self._frame_sampling, self._clock.second), spans[-1][1], sought)
+        return Progress(ticks(max(run[0][0] - RUN_UP_MS, 0)) if sought else 0, self._clock.second)
 
     @property
     def _settled(self) -> Instant:
         return self._plan.settled if self._plan else -math.inf
 
     def _window(self, span: Span) -> Window:
-        picture = PICKERS[self._frame_sampling](*span, self._scale) if self._video else None
-        return Window(span, picture, SoundTrack(*span) if self._audio else None)
+        start, end = map(self._clock.milliseconds, span)
+        picture = PICKERS[self._frame_sampling](start, end, self._clock.second, self._scale) if self._video else None
+        return Window(span, self._clock, picture, SoundTrack(*span) if self._audio else None)
 
     def _actions(self) -> Iterator[tuple[Packet, Action]]:
         """Yields the packets in the file's order, each with what is to be done with it."""
         if self._plan is None or self._video is None:
             yield from ((packet, Action.DECODE) for packet in self._packets)
             return
-        entry, clock = EntryPoints(self._video), _clock(self._video)
+        entry, index, clock = EntryPoints(self._video), self._video.index, self._clock
         for packet in self._packets:
-            if packet.stream_index != self._video.index or not packet.size:
+            if packet.stream_index != index or not packet.size:
                 self._plan.add(packet)
             elif packet.pts is None or packet.is_corrupt:
                 raise UnplannableError("a packet without a time, or a damaged one")
             else:
-                time = packet.pts * clock - self._zero
-                decoding_time = None if packet.dts is None else packet.dts * clock - self._zero
+                time = clock.time(index, packet.pts)
+                decoding_time = None if packet.dts is None else clock.time(index, packet.dts)
                 facts = (entry(packet), packet.is_keyframe, not packet.is_discard)
                 self._plan.add_picture(packet, time, decoding_time, *facts)
             yield from self._plan.ready()
         self._plan.finish()
         yield from self._plan.ready()
 
-    def _take(self, packet: Packet, action: Action, progress: Progress, windows: Windows) -> None:
+    def _take(self, packet: Packet, action: Action, progress: Progress[int], windows: Windows) -> None:
         """Decodes a packet into the windows; one that is damaged is counted, and decoding goes on."""
-        end = containers.packet_end(packet)
-        if end is not None:
-            progress.pass_by(end - self._zero)
+        start = packet.dts if packet.pts is None else packet.pts
+        if start is not None:
+            progress.pass_by(self._clock.time(packet.stream_index, start + (packet.duration or 0)))
         is_picture = self._video is not None and packet.stream_index == self._video.index
         try:
             self._decode_picture(packet, action, windows) if is_picture else self._decode_sound(packet, windows)
@@ -147,7 +148,7 @@ class Reader:
         except containers.BrokenPacketError:
             broken = True
         if packet.pts is not None and packet.size:
-            time = packet.pts * packet.time_base - self._zero
+            time = self._clock.time(packet.stream_index, packet.pts)
             for window in windows:
                 if window.start > time:
                     break
@@ -155,17 +156,17 @@ class Reader:
 
     def _decode_picture(self, packet: Packet, action: Action, windows: Windows) -> None:
         for time, frame in self._pictures.decode(packet, action):
-            self._show(Fraction(0) if self._still else time, frame, windows)
+            self._show(0 if self._still else time, frame, windows)
         if self._plan and self._plan.exhausted and not self._pictures.drained:
             for time, frame in self._pictures.drain():
                 self._show(time, frame, windows)
 
     def _decode_sound(self, packet: Packet, windows: Windows) -> None:
         for frame in cast(list[AudioFrame], containers.decode_packet(packet)):
-            time = None if frame.pts is None else frame.pts * _clock(self._audio) - self._zero
+            time = None if frame.pts is None else self._clock.time(packet.stream_index, frame.pts)
             self._place(self._placer.feed(time, frame), windows)
 
-    def _show(self, time: Fraction | None, frame: VideoFrame, windows: Windows) -> None:
+    def _show(self, time: int | None, frame: VideoFrame, windows: Windows) -> None:
         if time is None:
             return  # a picture without a time has no place
         if self._plan:
@@ -189,7 +190,8 @@ class Reader:
             return
         time, frame = self._standing
         if until is None:
-            until = time + (frame.duration or 0) * _clock(self._video)
+            assert self._video is not None
+            until = time + self._clock.length(self._video.index, frame.duration or 0)
         for window in windows:
             if time < window.start < until and window.picture:
                 window.picture.offer(time, frame)
@@ -197,19 +199,22 @@ class Reader:
     def _place(self, sound: Iterable[tuple[int, Samples]], windows: Windows) -> None:
         for position, samples in sound:
             for window in windows:
-                if window.start * SAMPLE_RATE >= position + len(samples):
-                    break
                 if window.sound:
+                    if window.sound.start >= position + len(samples):
+                        break
                     window.sound.place(position, samples)
 
-    def _check_reached(self, window: Window, furthest: Fraction) -> None:
-        if self._declared is None or window.start < furthest >= min(window.end, self._declared) - MISSING:
+    def _check_reached(self, window: Window, furthest: int) -> None:
+        if self._declared is None:
+            return
+        due = min(window.end, int(self._declared * self._clock.second)) - self._clock.milliseconds(MISSING_MS)
+        if window.start < furthest >= due:
             return
         if duration.cut_short(self._uri) is False:
             return  # the header promises what has never been there
         raise MediaError(
             "truncated",
-            f"{self._uri}: nothing after {float(furthest):.3f} s, but its header promises "
+            f"{self._uri}: nothing after {furthest / self._clock.second:.3f} s, but its header promises "
             f"{float(self._declared):.3f} s, so {window} is incomplete; copy or download the file again",
         )
 
@@ -218,7 +223,3 @@ class Reader:
         if self._plan and any(time < window.end for time in self._plan.awaited):
             raise UnplannableError("the decoder has not returned all pictures that it was expected to")
         return window.clip(self._uri, self._still)
-
-
-def _clock(stream: Stream | None) -> Fraction:
-    return Fraction(stream.time_base) if stream and stream.time_base else Fraction(0)

@@ -1,7 +1,6 @@
 """The arithmetic of windows and frame slots; no file is touched here."""
 
 import dataclasses
-from fractions import Fraction
 
 from favor.media.clip import FRAMES_PER_SECOND
 
@@ -46,26 +45,31 @@ def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:
     return [(start, min(start + window_ms, duration_ms)) for start in range(0, duration_ms, window_ms)]
 
 
-def second_spans(duration_ms: int) -> list[tuple[Fraction, Fraction]]:
+def second_spans(duration: int, second: int) -> list[tuple[int, int]]:
     """Returns the seconds of a window for the release's rule; the last one is shifted back to end with the window.
 
     Args:
-        duration_ms: how long the window is.
+        duration: how long the window is, in ticks of any clock.
+        second: ticks in a second.
 
     Returns:
-        Half-open ``(start, end)`` in seconds from the window's start.
+        Half-open ``(start, end)`` in ticks from the window's start.
     """
-    end = Fraction(duration_ms, 1000)
-    starts = (min(Fraction(second), max(end - 1, Fraction(0))) for second in range(-(-duration_ms // 1000)))
-    return [(start, min(start + 1, end)) for start in starts]
+    starts = (min(start, max(duration - second, 0)) for start in range(0, duration, second))
+    return [(start, min(start + second, duration)) for start in starts]
 
 
-def slot_count(duration_ms: int) -> int:
-    """Returns how many frame slots a window has: slot ``k`` is at ``k / 2`` s and lies before the window's end."""
-    return -(-duration_ms * FRAMES_PER_SECOND // 1000)
+def slot_count(duration: int, second: int) -> int:
+    """Returns how many frame slots a window has: slot ``k`` is at ``k / 2`` s and lies before the window's end.
+
+    Args:
+        duration: how long the window is, in ticks of any clock.
+        second: ticks in a second.
+    """
+    return -(-duration * FRAMES_PER_SECOND // second)
 
 
-def slots_due(time: Fraction, filled: int, slots: int) -> int:
+def slots_due(time: int, second: int, filled: int, slots: int) -> int:
     """Returns how many slots a frame fills: those not filled yet that lie at or before it.
 
     A slot shows the first frame at or after the slot's time. Offer the frames of a window in the order of their
@@ -73,10 +77,11 @@ def slots_due(time: Fraction, filled: int, slots: int) -> int:
     where frames are rarer than slots.
 
     Args:
-        time: when the frame is presented, in seconds from the start of its window.
+        time: when the frame is presented, in ticks from the start of its window.
+        second: ticks in a second.
         filled: how many slots earlier frames have filled.
         slots: how many slots the window has.
     """
     if time < 0:
         return 0
-    return max(0, min(slots, time * FRAMES_PER_SECOND // 1 + 1) - filled)
+    return max(0, min(slots, time * FRAMES_PER_SECOND // second + 1) - filled)

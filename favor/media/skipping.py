@@ -11,7 +11,6 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import Generic, TypeVar
 
 from favor.media.wanted import Instant
@@ -43,7 +42,7 @@ class Group:
         leads: whether any of these is wanted.
     """
 
-    time: Fraction
+    time: int
     clean: bool
     leads: bool = False
 
@@ -53,14 +52,14 @@ class Picture:
     """A coded picture; the order is that of display.
 
     Attributes:
-        time: when it is shown, in seconds.
+        time: when it is shown, in ticks.
         number: its place in decoding order.
         entry: whether decoding can begin here.
         group: the pictures that it belongs to.
         wanted: whether a window takes it; None as long as that is open.
     """
 
-    time: Fraction
+    time: int
     number: int
     entry: bool = dataclasses.field(compare=False)
     group: Group = dataclasses.field(compare=False)
@@ -77,15 +76,15 @@ class SkipPlan(Generic[Item]):
 
     Args:
         wanted: says whether a picture is taken, from the times of the one before, its own and the one after.
-        end: when the last window ends, in seconds.
+        end: when the last window ends, in ticks.
         sought: whether the packets start somewhere inside the file, so that pictures may refer to what is not there.
 
     Attributes:
         awaited: the times of wanted pictures that the decoder has not returned yet.
     """
 
-    def __init__(self, wanted: Callable[[Instant, Fraction, Instant], bool], end: Fraction, sought: bool) -> None:
-        self.awaited: set[Fraction] = set()
+    def __init__(self, wanted: Callable[[Instant, int, Instant], bool], end: int, sought: bool) -> None:
+        self.awaited: set[int] = set()
         self._wanted = wanted
         self._end = end
         self._sought = sought
@@ -106,7 +105,7 @@ class SkipPlan(Generic[Item]):
 
     @property
     def settled(self) -> Instant:
-        """Seconds before which all wanted pictures have been returned, and at or after which another one comes."""
+        """The time before which all wanted pictures have been returned, and at or after which another one comes."""
         if self._horizon == math.inf:
             return -math.inf
         return min(self._decided, *self.awaited) if self.awaited else self._decided
@@ -118,7 +117,7 @@ class SkipPlan(Generic[Item]):
 
     @property
     def _decided(self) -> Instant:
-        """Seconds before which all pictures are known and decided."""
+        """The time before which all pictures are known and decided."""
         return min(self._open[0].time, self._horizon) if self._open else self._horizon
 
     def add(self, item: Item) -> None:
@@ -128,8 +127,8 @@ class SkipPlan(Generic[Item]):
     def add_picture(
         self,
         item: Item,
-        time: Fraction,
-        decoding_time: Fraction | None,
+        time: int,
+        decoding_time: int | None,
         entry: bool,
         keyframe: bool = False,
         shown: bool = True,
@@ -138,7 +137,7 @@ class SkipPlan(Generic[Item]):
 
         Args:
             item: the packet.
-            time: when it is shown, in seconds.
+            time: when it is shown, in ticks.
             decoding_time: when it is decoded; no later packet is shown before.
             entry: whether pictures shown after it refer to nothing before it.
             keyframe: whether that is so if decoding begins here.
@@ -177,7 +176,7 @@ class SkipPlan(Generic[Item]):
                 self._held.popleft()
             yield item, action
 
-    def returned(self, time: Fraction) -> None:
+    def returned(self, time: int) -> None:
         """Says that the decoder has returned the picture shown at ``time``."""
         self.awaited.discard(time)
 
@@ -187,9 +186,7 @@ class SkipPlan(Generic[Item]):
             self._beyond = min(self._beyond, picture.time) if shown else self._beyond
             return
         if picture.time <= self._before:
-            raise UnplannableError(
-                f"a picture at {float(picture.time)} s comes after all up to there seemed to be known"
-            )
+            raise UnplannableError("a picture comes after all up to there seemed to be known")
         heapq.heappush(self._open, picture)
 
     def _decide(self) -> None:
@@ -198,7 +195,7 @@ class SkipPlan(Generic[Item]):
             picture = heapq.heappop(self._open)
             after = min(self._open[0].time if self._open else math.inf, self._beyond)
             if after == picture.time:
-                raise UnplannableError(f"two pictures at {float(after)} s")
+                raise UnplannableError("two pictures at one time")
             wanted = self._wanted(self._before, picture.time, after)
             if wanted and after > self._horizon and not self._wanted(self._before, picture.time, self._horizon):
                 heapq.heappush(self._open, picture)

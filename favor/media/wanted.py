@@ -3,29 +3,30 @@
 import functools
 from collections import deque
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 
 from favor.media import sampling
 from favor.media.clip import FRAMES_PER_SECOND
 
-Instant = Fraction | float  # seconds; infinite before the first picture of a file and after the last one
+Instant = int | float  # ticks; infinite before the first picture of a file and after the last one
 Span = tuple[int, int]  # [start_ms, end_ms)
-Rule = Callable[[Instant, Fraction, Instant, int, int], bool]
+Rule = Callable[[Instant, int, Instant, int, int, int], bool]
 
 
 class Wanted:
     """Says of each picture, in the order of their times, whether any window takes it.
 
     Args:
-        spans: the windows, ascending.
+        spans: half-open ``(start, end)`` of the windows in ticks, ascending.
         rule: the name of a rule for choosing frames, a key of ``RULES``.
+        second: ticks in a second.
     """
 
-    def __init__(self, spans: Sequence[Span], rule: str) -> None:
+    def __init__(self, spans: Sequence[tuple[int, int]], rule: str, second: int) -> None:
         self._spans = deque(spans)
         self._rule = RULES[rule]
+        self._second = second
 
-    def __call__(self, before: Instant, time: Fraction, after: Instant) -> bool:
+    def __call__(self, before: Instant, time: int, after: Instant) -> bool:
         """Whether the picture that begins at ``time`` is taken, given when its neighbours begin.
 
         The answer can only change from no to yes as ``after`` grows.
@@ -35,43 +36,40 @@ class Wanted:
             time: when this one begins.
             after: when the next one begins.
         """
-        while self._spans and before * 1000 >= self._spans[0][1]:
+        while self._spans and before >= self._spans[0][1]:
             self._spans.popleft()
-        for start_ms, end_ms in self._spans:
-            if start_ms >= after * 1000:
+        for start, end in self._spans:
+            if start >= after:
                 return False
-            if self._rule(before, time, after, start_ms, end_ms):
+            if self._rule(before, time, after, start, end, self._second):
                 return True
         return False
 
 
-def wanted_even(before: Instant, time: Fraction, after: Instant, start_ms: int, end_ms: int) -> bool:
+def wanted_even(before: Instant, time: int, after: Instant, start: int, end: int, second: int) -> bool:
     """The rule "even": the first picture at or after each half second, else the one on display."""
-    start, end = Fraction(start_ms, 1000), Fraction(end_ms, 1000)
     if time < start:
         return after >= end
-    return time < end and (before < start or _slot(before - start) < _slot(time - start))
+    if time >= end or before < start:
+        return time < end
+    slot_before, slot = ((moment - start) * FRAMES_PER_SECOND // second for moment in (before, time))
+    return slot_before < slot
 
 
-def wanted_released(before: Instant, time: Fraction, after: Instant, start_ms: int, end_ms: int) -> bool:
+def wanted_released(before: Instant, time: int, after: Instant, start: int, end: int, second: int) -> bool:
     """The rule "released": the first and the last picture of each second, else the one on display."""
-    start = Fraction(start_ms, 1000)
-    seconds = _second_spans(end_ms - start_ms)
+    seconds = _second_spans(end - start, second)
     if time < start:
         return after - start >= seconds[0][1]
-    near = (*seconds[int(time - start) :][:1], seconds[-1])  # the last second may overlap the one before
+    near = (*seconds[(time - start) // second :][:1], seconds[-1])  # the last second may overlap the one before
     return any(
         first <= time - start < last and (before - start < first or after - start >= last) for first, last in near
     )
 
 
-def _slot(time: Instant) -> int:
-    return int(time * FRAMES_PER_SECOND // 1)
-
-
 @functools.lru_cache
-def _second_spans(duration_ms: int) -> list[tuple[Fraction, Fraction]]:
-    return sampling.second_spans(duration_ms)
+def _second_spans(duration: int, second: int) -> list[tuple[int, int]]:
+    return sampling.second_spans(duration, second)
 
 
 RULES: dict[str, Rule] = {"even": wanted_even, "released": wanted_released}

@@ -6,6 +6,8 @@ from av.audio.frame import AudioFrame
 
 from favor.media.audio import SoundPlacer, SoundTrack
 
+SECOND = 44_100 * 160  # ticks: of 48 kHz and of 44.1 kHz
+
 
 def sound(samples, rate=48_000, layout="mono", format="fltp"):
     frame = AudioFrame.from_ndarray(np.atleast_2d(samples), format, layout)
@@ -14,10 +16,10 @@ def sound(samples, rate=48_000, layout="mono", format="fltp"):
 
 
 def placed(pieces, end_ms):
-    """A track of a window from 0 on, filled from ``(time, frame)`` pieces."""
-    track, placer = SoundTrack(0, end_ms), SoundPlacer()
+    """A track of a window from 0 on, filled from pieces ``(seconds, frame)``."""
+    track, placer = SoundTrack(0, end_ms), SoundPlacer(SECOND)
     for time, frame in pieces:
-        for position, samples in placer.feed(time, frame):
+        for position, samples in placer.feed(time if time is None else int(time * SECOND), frame):
             track.place(position, samples)
     for position, samples in placer.flush():
         track.place(position, samples)

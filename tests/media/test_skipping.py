@@ -1,5 +1,3 @@
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
@@ -15,10 +13,10 @@ OPEN = [(0, -2, True), (2, -1, False), (1, 0, False), (5, 1, True), (3, 3, False
 
 def actions(pictures, wanted, end=100, sought=False, **options):
     """What is done with each picture when the times in ``wanted`` are."""
-    plan = SkipPlan(lambda before, time, after: time * 10 in wanted, Fraction(end, 10), sought)
+    plan = SkipPlan(lambda before, time, after: time in wanted, end, sought)
     found = {}
     for shown, decoded, entry in pictures:
-        plan.add_picture(shown, Fraction(shown, 10), Fraction(decoded, 10), entry, **options)
+        plan.add_picture(shown, shown, decoded, entry, **options)
         found |= dict(plan.ready())
     plan.finish()
     found |= dict(plan.ready())
@@ -61,17 +59,16 @@ def test_a_long_wait_ends_in_decoding():
 
 @pytest.mark.parametrize("rule", ["even", "released"])
 def test_wanted_pictures_are_those_that_the_pickers_take(rule):
-    wanted = Wanted([(0, 1000), (1000, 2500)], rule)
-    times = [Fraction(time, 10) for time in (0, 1, 2, 6, 9, 10, 11, 16, 17, 23, 30)]
+    wanted = Wanted([(0, 10), (10, 25)], rule, 10)
+    times = [0, 1, 2, 6, 9, 10, 11, 16, 17, 23, 30]
     neighbours = zip([-np.inf, *times], times, [*times[1:], np.inf], strict=False)
-    taken = [float(time * 10) for before, time, after in neighbours if wanted(before, time, after)]
+    taken = [time for before, time, after in neighbours if wanted(before, time, after)]
     assert taken == {"even": [0, 6, 10, 16, 23], "released": [0, 9, 10, 16, 17, 23]}[rule]
 
 
 def test_a_picture_on_display_is_wanted_if_none_begins():
-    wanted = Wanted([(1000, 2000)], "even")
-    assert wanted(-np.inf, Fraction(0), Fraction(2))
-    assert not Wanted([(1000, 2000)], "even")(-np.inf, Fraction(0), Fraction(3, 2))
+    assert Wanted([(10, 20)], "even", 10)(-np.inf, 0, 20)
+    assert not Wanted([(10, 20)], "even", 10)(-np.inf, 0, 15)
 
 
 CODECS = [

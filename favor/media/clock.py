@@ -1,0 +1,43 @@
+"""The clock of a file: whole ticks from its time zero, in which packets, milliseconds and samples begin exactly."""
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
+
+from av.stream import Stream
+
+from favor.media.clip import SAMPLE_RATE
+
+
+class Clock:
+    """Converts the times of a file's streams; whole numbers, for fractions take longer than decoding small pictures.
+
+    Args:
+        streams: those that are read.
+        zero: the file's time zero on the streams' clocks, in seconds.
+
+    Attributes:
+        second: ticks in a second; a multiple of 16,000.
+    """
+
+    def __init__(self, streams: Iterable[Stream], zero: Fraction) -> None:
+        bases = {stream.index: Fraction(stream.time_base or 1) for stream in streams}
+        self.second = math.lcm(SAMPLE_RATE, zero.denominator, *(base.denominator for base in bases.values()))
+        self._zero = int(zero * self.second)
+        self._units = {index: int(base * self.second) for index, base in bases.items()}
+
+    def time(self, stream_index: int, timestamp: int) -> int:
+        """Returns the ticks at a timestamp of a stream."""
+        return timestamp * self._units[stream_index] - self._zero
+
+    def length(self, stream_index: int, duration: int) -> int:
+        """Returns how many ticks a duration of a stream has."""
+        return duration * self._units[stream_index]
+
+    def timestamp(self, stream_index: int, time: int) -> int:
+        """Returns the last timestamp of a stream that is not after ``time``."""
+        return (time + self._zero) // self._units[stream_index]
+
+    def milliseconds(self, count: int) -> int:
+        """Returns how many ticks so many milliseconds have."""
+        return count * (self.second // 1000)
