@@ -1,14 +1,25 @@
 """Choosing and scaling the frames of a window."""
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from av.buffer import Buffer
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+
+
+def _unnamed(kind: Any, number: int) -> Any:
+    """Names side data that PyAV has no name for, such as EXIF; without one it could read none of a frame's."""
+    member = object.__new__(kind)
+    member._name_, member._value_ = f"UNNAMED_{number}", number
+    return member
+
+
+Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment, method-assign]
 
 
 def display_matrix(frame: VideoFrame) -> NDArray[np.int32]:
@@ -17,19 +28,10 @@ def display_matrix(frame: VideoFrame) -> NDArray[np.int32]:
     Row ``[a, b]`` says where a step to the right in the coded picture leads on the screen, ``[c, d]`` where a step
     down leads; both in screen coordinates, x to the right and y down.
     """
-    try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV knows no name for the EXIF data of photographs beside the matrix
-        return _turned(frame.rotation)
+    matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return np.eye(2, dtype=np.int32)
     return np.frombuffer(bytes(cast(Buffer, matrix)), np.int32).reshape(3, 3)[:2, :2]
-
-
-def _turned(degrees: int) -> NDArray[np.int32]:
-    """Returns the display matrix of a picture that is to be turned counter-clockwise by quarters."""
-    right, down = [((1, 0), (0, 1)), ((0, -1), (1, 0)), ((-1, 0), (0, -1)), ((0, 1), (-1, 0))][degrees // 90 % 4]
-    return np.array([right, down], np.int32)
 
 
 def upright(image: Image, matrix: NDArray[np.int32]) -> Image:
@@ -55,6 +57,10 @@ def clockwise_degrees(matrix: NDArray[np.int32]) -> int:
 
 class FrameScaler:
     """Turns decoded frames into upright RGB images of one size.
+
+    Coded pixels are taken as they are, as the model saw them in training. Squares of the model's size forget the aspect
+    of pixels anyway. Both fields of an interlaced frame stay in it, and scaling down blends them. The matrix and range of
+    colours are honoured; HDR keeps its curve and looks pale, for libswscale needs seconds of each pass to undo it.
 
     Args:
         size: images become (size, size, 3), whatever their aspect; None keeps the size of the first of them.

@@ -79,13 +79,6 @@ def with_number(name, offset, number, width=4):
     return change
 
 
-def exif(orientation):
-    """Puts an EXIF segment into a JPEG."""
-    tiff = b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1" + bytes([0, orientation]) + b"\0\0\0\0\0\0"
-    segment = b"\xff\xe1" + (len(tiff) + 8).to_bytes(2) + b"Exif\0\0" + tiff
-    return lambda content: content[:2] + segment + content[2:]
-
-
 def matroska_duration(seconds):
     """Makes the header of a Matroska file claim another duration, in milliseconds as a double."""
 
@@ -143,7 +136,6 @@ KINDS = [
     Kind("sound.opus", {**SOUND, "audio": "libopus"}, flash=None, size=None),
     Kind("sound.m4a", SOUND, flash=None, size=None),
     Kind("photograph.jpg", {**STILL, "video": "mjpeg"}, duration=0.5, flash=None, beep=None),
-    Kind("turned_photograph.jpg", {**STILL, "video": "mjpeg"}, exif(6), 0.5, None, None, (48, 64)),
     Kind("absurdly_long.mkv", {}, matroska_duration(10_000_000)),
     Kind("absurdly_short.mkv", {}, matroska_duration(0.001)),
     Kind("cut_short.mp4", {"container_options": FAST}, half, code="truncated"),
