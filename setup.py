@@ -18,7 +18,9 @@ setup(
     packages=find_packages(
         include=["favor", "favor.*", "transforms", "transforms.*", "pipeline", "pipeline.*", "jobs", "jobs.*"]
     ),
-    package_data={"favor": ["weights/**/*.json", "weights/**/*.txt", "weights/**/*.safetensors", "py.typed"]},
+    package_data={
+        "favor": ["weights/**/*.json", "weights/**/*.txt", "weights/**/*.safetensors", "synthetic/voices/*", "py.typed"]
+    },
     install_requires=[
         "apache-beam>=2.77,<3",
         "torch>=2.8,<2.14",
@@ -32,6 +34,7 @@ setup(
         "sentencepiece>=0.2,<0.2.2",  # 0.2.2 and later need protobuf 7, which Beam excludes
         "av>=18.1",
         "numpy>=2",
+        "pillow>=10.1",  # the first with a scalable font of its own
         "duckdb>=1.4",
         "pandas>=2.2",
         "pyarrow>=18,<26",  # the range that Beam supports

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+CAPTION_PROMPT = "Describe what is seen and heard."
+TRANSCRIBE_PROMPT = "Can you transcribe the speech into text?"
+
 
 def dialogue(turns: Sequence[tuple[str, str]], question: str) -> str:
     r"""Writes a dialogue as one instruction, which can be asked like any question.

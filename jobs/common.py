@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from favor.prompt import CAPTION_PROMPT, TRANSCRIBE_PROMPT
+
 if TYPE_CHECKING:
     from pipeline.options import RunOptions
     from pipeline.report import Summary
     from transforms.records import Question
-
-CAPTION_PROMPT = "Describe what is seen and heard."
-TRANSCRIBE_PROMPT = "Can you transcribe the speech into text?"
 
 
 class RunCommand(click.Command):

@@ -1,0 +1,11 @@
+"""A generated audio-visual world with exact ground truth for every AVEB task.
+
+One description of a scene (`favor.synthetic.scene`) is written at random, and from it come the frames, the samples,
+the captions, the transcript, and questions with their answers. Training, validation and test have seeds of their own
+(``SPLITS``); a clip is ``generate(seed, index)``.
+"""
+
+from favor.synthetic.items import Item
+from favor.synthetic.world import FRAME_SIZE, SPLITS, TASKS, SyntheticClip, generate
+
+__all__ = ["FRAME_SIZE", "SPLITS", "TASKS", "Item", "SyntheticClip", "generate"]

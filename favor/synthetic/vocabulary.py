@@ -1,0 +1,80 @@
+"""The closed vocabulary of the generated world: what its figures, sounds and words are called."""
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+COLOURS = {
+    "red": (225, 30, 30),
+    "green": (20, 165, 50),
+    "blue": (30, 60, 235),
+    "yellow": (250, 220, 20),
+    "orange": (250, 130, 10),
+    "purple": (135, 30, 190),
+    "pink": (255, 120, 190),
+    "white": (250, 250, 250),
+}
+BACKGROUNDS = {"black": (15, 15, 15), "grey": (118, 120, 124), "brown": (92, 58, 34), "beige": (214, 196, 162)}
+SHAPES = ("circle", "square", "triangle", "star", "cross")
+SIZES = {"small": 0.085, "large": 0.14}  # half the height, as a share of the picture's
+TEXTURES = ("plain", "striped", "spotted")
+
+# Things that have a sound of their own, which nothing else has while they are in the picture.
+OWN_SOUNDS = {"bell": "bell", "drum": "drum", "bird": "bird", "car": "engine"}
+
+# What is heard: noun, verb, and whether it can be counted.
+SOUNDS = {
+    "bell": ("bell", "rings", True),
+    "drum": ("drum", "beats", True),
+    "horn": ("horn", "sounds", True),
+    "whistle": ("whistle", "blows", True),
+    "tone": ("tone", "beeps", True),
+    "bird": ("bird", "chirps", False),
+    "engine": ("engine", "hums", False),
+    "siren": ("siren", "wails", False),
+    "clock": ("clock", "ticks", False),
+    "rain": ("rain", "falls", False),
+}
+COUNTED = tuple(kind for kind, (_, _, counted) in SOUNDS.items() if counted)
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+TIMES = {1: "once", 2: "twice", 3: "three times", 4: "four times"}
+
+# The words on signs: short enough for large letters.
+PRINTED = _words(
+    "apple baby bank bear book bread bus cake cat chair city coat corn cup dog door exit farm fire fish food gate "
+    "gold hat hill home hotel house ice king lake lamp leaf lion milk moon music north open paper park piano "
+    "pilot queen radio river road room salt school sea ship shop snow south stop street sugar sun table taxi tea "
+    "train tree wall water west wind zoo"
+)
+
+# Parts of the sentences that are read aloud.
+PEOPLE = _words("boy girl man woman child doctor teacher farmer king queen pilot friend")
+ANIMALS = _words("dog cat horse cow sheep lion bear fish rabbit mouse")
+ACTIONS = _words("sees hears likes finds wants takes watches follows carries leaves opens paints")
+QUALITIES = _words("old new young big little good happy quiet loud cold warm dark bright fast slow")
+PLACES = _words("house school park river street city lake farm hill station garden kitchen")
+TIMES_OF_DAY = _words("today tomorrow morning evening night monday sunday winter summer")
+FUNCTION_WORDS = _words(
+    "a an the and or but not no yes is are was there here this that then when while before after first last what "
+    "which where how many who do does can you we they he she it in on at to from by with of near behind between "
+    "into nothing question answer please above below have see nearest"
+)
+SCENE_WORDS = _words(
+    "small large striped spotted plain left right top bottom middle up down background object objects picture "
+    "word colour shape sound sign moves hits vanishes appears flashes turns stops heard seen says"
+)
+
+
+def with_article(name: str) -> str:
+    """Returns "a red circle", "an orange circle"."""
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
+
+
+def spoken_words() -> tuple[str, ...]:
+    """Returns every word that the voices can say, in alphabetical order."""
+    nouns = [noun for noun, _, _ in SOUNDS.values()] + list(OWN_SOUNDS)
+    verbs = [verb for _, verb, _ in SOUNDS.values()]
+    scenes = (COLOURS, BACKGROUNDS, SHAPES, nouns, verbs, NUMBERS, SCENE_WORDS)
+    stories = (PRINTED, PEOPLE, ANIMALS, ACTIONS, QUALITIES, PLACES, TIMES_OF_DAY, FUNCTION_WORDS)
+    return tuple(sorted({word for group in (*scenes, *stories) for word in group}))

@@ -1,0 +1,154 @@
+"""The generated world: clips, and questions about them whose answers are known."""
+
+import dataclasses
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from favor.media.clip import FRAMES_PER_SECOND, Clip
+from favor.media.sampling import slot_count
+from favor.synthetic import asking, writing
+from favor.synthetic.choosing import Rng, chance, pick
+from favor.synthetic.items import Item
+from favor.synthetic.render import render
+from favor.synthetic.scene import Scene
+from favor.synthetic.sounds import render_sound
+
+Written = tuple[Scene, list[Item]]
+
+FRAME_SIZE = 128  # pixels, what favor-mini looks at
+ATTEMPTS = 1000
+SPLITS = {"train": 1, "validation": 2, "test": 3}  # the seed of each
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SyntheticClip:
+    """A clip of the generated world.
+
+    Attributes:
+        clip: what the model gets.
+        scene: what happens in it.
+        items: questions about it, and their answers.
+    """
+
+    clip: Clip
+    scene: Scene
+    items: tuple[Item, ...]
+
+
+def _picture(rng: Rng) -> Written:
+    scene = writing.write_picture(rng)
+    return scene, [*asking.captions(rng, scene), *asking.looking(rng, scene, "vqa"), *asking.reading(rng, scene)]
+
+
+def _signed_picture(rng: Rng) -> Written:
+    scene = writing.write_picture(rng, signs=1.0)
+    return scene, [*asking.captions(rng, scene), *asking.looking(rng, scene, "vqa"), *asking.reading(rng, scene)]
+
+
+def _asked_picture(rng: Rng) -> Written:
+    return asking.spoken_question(rng, writing.write_picture(rng))
+
+
+def _sounds(rng: Rng) -> Written:
+    scene = writing.write_sounds(rng)
+    return scene, asking.captions(rng, scene)
+
+
+def _speech(rng: Rng) -> Written:
+    scene = writing.write_speech(rng)
+    return scene, [*asking.captions(rng, scene), *asking.transcript(rng, scene, "asr")]
+
+
+def _talk(rng: Rng) -> Written:
+    scene = writing.write_talk(rng)
+    items = [*asking.captions(rng, scene), *asking.transcript(rng, scene, "avsr"), *asking.reading(rng, scene)]
+    return scene, [*items, *asking.looking(rng, scene, "video_qa")]
+
+
+def _action(rng: Rng) -> Written:
+    scene = writing.write_action(rng)
+    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *asking.dialogues(rng, scene)]
+
+
+def _source(rng: Rng) -> Written:
+    scene = writing.write_source(rng)
+    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *asking.source(rng, scene)]
+
+
+def _match(rng: Rng) -> Written:
+    if chance(rng, 0.5):
+        return asking.spoken_description(rng, writing.write_picture(rng, signs=0.0))
+    scene = writing.write_match(rng)
+    return scene, asking.match(rng, scene)
+
+
+# Which writers make clips with which tasks.
+RECIPES: dict[str, tuple[Callable[[Rng], Written], ...]] = {
+    "asr": (_speech,),
+    "ac": (_sounds,),
+    "ic": (_picture,),
+    "ocr": (_signed_picture,),
+    "vqa": (_picture,),
+    "video_qa": (_action,),
+    "avsr": (_talk,),
+    "avsd": (_action,),
+    "isqa": (_asked_picture,),
+    "avm": (_match,),
+    "avssd": (_source,),
+    "caption": (_picture, _sounds, _speech, _talk, _action, _action),
+}
+TASKS = tuple(RECIPES)
+
+
+def generate(seed: int, index: int, tasks: Collection[str] | None = None) -> SyntheticClip:
+    """Makes a clip; the same arguments make the same clip in any process, whatever was made before.
+
+    Each clip is made for one of the tasks, all of them equally often, and carries what else can be asked about it.
+    Frames are (T, 128, 128, 3), two a second; images have one and ``still`` set.
+
+    Args:
+        seed: of a split, such as those of ``SPLITS``; clips of different seeds are independent.
+        index: which clip.
+        tasks: what may be asked; all of ``TASKS`` if not given.
+
+    Raises:
+        ValueError: if there is no such task, or none at all.
+    """
+    scene, items = write(seed, index, tasks)
+    return SyntheticClip(render_clip(scene), scene, items)
+
+
+def write(seed: int, index: int, tasks: Collection[str] | None = None) -> tuple[Scene, tuple[Item, ...]]:
+    """Returns the scene and the questions of `generate`, without its frames and samples.
+
+    Raises:
+        ValueError: if there is no such task, or none at all.
+    """
+    wanted = TASKS if tasks is None else tuple(task for task in TASKS if task in tasks)
+    if not wanted or set(tasks or ()) - set(TASKS):
+        raise ValueError(f"tasks must be some of {', '.join(TASKS)}; got {tasks}")
+    rng = np.random.default_rng((seed, index))
+    task = pick(rng, wanted)
+    recipes = RECIPES[task]
+    for _ in range(ATTEMPTS):
+        scene, items = pick(rng, recipes)(rng)
+        if any(item.task == task for item in items):
+            return scene, tuple(item for item in items if item.task in wanted)
+    raise AssertionError(f"no scene for {task} in {ATTEMPTS} attempts")
+
+
+def render_clip(scene: Scene, size: int = FRAME_SIZE) -> Clip:
+    """Draws and plays a scene at two frames a second.
+
+    Args:
+        scene: which.
+        size: height and width of the frames.
+    """
+    audio = render_sound(scene) if scene.audible else None
+    if scene.picture == "none":
+        return Clip(audio=audio)
+    if scene.picture == "image":
+        return Clip(render(scene, np.zeros(1), size)[0], audio)
+    times = np.arange(slot_count(round(scene.seconds * 1000))) / FRAMES_PER_SECOND
+    return Clip(render(scene, times, size), audio, times)

@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from favor.synthetic import SPLITS, TASKS, generate
+
+HASH = """
+import hashlib
+from favor.synthetic import generate
+digest = hashlib.sha256()
+for index in (3, 1, 2):
+    made = generate(7, index)
+    for array in (made.clip.frames, made.clip.audio):
+        digest.update(b"none" if array is None else array.tobytes())
+    for item in made.items:
+        digest.update(repr((made.scene, item.question, item.answer, item.choices, sorted(item.needs))).encode())
+print(digest.hexdigest())
+"""
+
+
+def test_two_processes_make_the_same_clips():
+    def run(hash_seed):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        return subprocess.run([sys.executable, "-c", HASH], env=environment, capture_output=True, check=True).stdout
+
+    assert run("1") == run("2")
+
+
+def test_a_clip_does_not_depend_on_those_before():
+    alone = generate(7, 5)
+    generate(7, 4)
+    again = generate(7, 5)
+    assert (alone.scene, alone.items) == (again.scene, again.items)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_clips(task):
+    for index in range(5):
+        made = generate(SPLITS["validation"], index, [task])
+        assert made.items
+        assert {item.task for item in made.items} == {task}
+        for item in made.items:
+            assert not item.choices or item.answer in item.choices
+            assert "video" not in item.needs or made.clip.frames is not None
+            assert "audio" not in item.needs or made.clip.audio is not None
+
+
+def test_frames_and_samples_fit_the_scene():
+    for index in range(30):
+        made = generate(3, index)
+        if made.clip.audio is not None:
+            assert len(made.clip.audio) == round(made.scene.seconds * 16_000)
+            assert made.clip.audio.dtype == np.float32
+        if made.scene.picture == "video":
+            assert made.clip.frames.shape == (int(np.ceil(made.scene.seconds * 2)), 128, 128, 3)
+
+
+def test_unknown_tasks_are_refused():
+    with pytest.raises(ValueError, match="tasks must be some of asr, ac"):
+        generate(1, 1, ["smell"])
