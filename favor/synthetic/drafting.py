@@ -73,7 +73,7 @@ class Stage:
 
     def _draft(self, name: tuple[str, str], cell: Place) -> Draft:
         x, y = (float(place + self.rng.uniform(-JITTER, JITTER)) for place in cell)
-        texture = pick(self.rng, words.TEXTURES) if chance(self.rng, 0.4) else "plain"
+        texture = pick(self.rng, words.TEXTURES)
         size = pick(self.rng, tuple(words.SIZES))
         colour, shape = name
         return Draft(shape, colour, size, texture, cell, [Waypoint(0.0, x, y)], {f"{colour} {shape}"})

@@ -150,5 +150,5 @@ def render_clip(scene: Scene, size: int = FRAME_SIZE) -> Clip:
         return Clip(audio=audio)
     if scene.picture == "image":
         return Clip(render(scene, np.zeros(1), size)[0], audio)
-    times = np.arange(slot_count(round(scene.seconds * 1000))) / FRAMES_PER_SECOND
+    times = np.arange(slot_count(round(scene.seconds * 1000), 1000)) / FRAMES_PER_SECOND
     return Clip(render(scene, times, size), audio, times)

@@ -100,7 +100,7 @@ def write_action(rng: Rng, happenings: dict[str, float] | None = None, heard: fl
     times, seconds = beats(rng, int(rng.integers(5, 13)) if long else int(rng.choice(4, p=BEATS)) + 1)
     while seconds > LONGEST:
         times, seconds = times[:-1], round(times[-2] + 1.5, 3)
-    stage = Stage(rng, int(rng.choice([2, 3, 4], p=[0.35, 0.4, 0.25])))
+    stage = Stage(rng, int(rng.integers(2, 5)))
     weights = happenings or HAPPENINGS
     for time in times:
         before = len(stage.events)
