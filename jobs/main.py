@@ -7,7 +7,7 @@ import click
 from pipeline.environment import set_up
 
 # Each subcommand and the module that holds it.
-COMMANDS = {"caption": "caption", "qa": "qa", "transcribe": "transcribe", "import": "import_"}
+COMMANDS = {"caption": "caption", "qa": "qa", "transcribe": "transcribe", "import": "import_", "status": "status"}
 
 
 class JobGroup(click.Group):

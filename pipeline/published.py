@@ -13,9 +13,8 @@ from typing import Self
 
 from favor.errors import FavorError
 from pipeline.progress import Counts
-from pipeline.storage import Storage
+from pipeline.storage import PROGRESS_FILE, Storage
 
-PROGRESS_FILE = "progress.json"
 PUBLISH_SECONDS = 5.0
 RATE_SECONDS = 600.0  # the speed is that of the last ten minutes
 RUNNING, DONE, STOPPED = "running", "done", "stopped"

@@ -11,10 +11,9 @@ from pipeline.machine import machine_facts
 from pipeline.options import RunOptions
 from pipeline.progress import Counts, times_real_time
 from pipeline.runners import LOCAL_RUNNER
-from pipeline.storage import Storage
+from pipeline.storage import REPORT_FILE, Storage
 from pipeline.verdict import seconds, stage_seconds, verdict
 
-REPORT_FILE = "run_report.json"
 UNTRAINED = "untrained: its text means nothing"
 WINDOW_COUNTS = ("planned", "succeeded", "failed", "skipped")
 PACKAGES = ("favor-on-beam", "apache-beam", "torch", "transformers", "av", "pyarrow")

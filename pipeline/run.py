@@ -13,9 +13,7 @@ from pipeline.progress import shown
 from pipeline.published import published
 from pipeline.report import Summary, table_metadata
 from pipeline.runners import make_run
-from pipeline.storage import Storage
-
-RUN_FILE = "run.json"
+from pipeline.storage import RUN_FILE, Storage
 
 
 def run(options: RunOptions, overwrite: bool = False) -> Summary:

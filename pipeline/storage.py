@@ -7,6 +7,9 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+# What lies beside the tables: how the rows were made, how far the run is, and what it came to.
+RUN_FILE, PROGRESS_FILE, REPORT_FILE = "run.json", "progress.json", "run_report.json"
+
 
 class Storage:
     """A directory of the output; cheap to make, safe to pickle.

@@ -119,6 +119,20 @@ def test_the_report_accounts_for_time_and_bytes(captioned, archive):
     assert report["machine"]["cores"] == os.cpu_count()
 
 
+def test_the_status_of_a_run_can_be_had_without_torch(captioned):
+    output, _ = captioned
+    told = json.loads(favor("status", output, "--json", "--watch"))
+    assert told["progress"]["state"] == "done"
+    assert told["windows_left"] == 0
+    assert "windows    4 of 4 (100%): 4 succeeded" in favor("status", output)
+    check = "import sys, pipeline.status, jobs.status; assert not {'torch', 'apache_beam'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_the_status_of_something_else_is_an_error(archive):
+    assert "run.json" in favor("status", archive, status=1)
+
+
 def test_the_tables_say_how_they_were_made(captioned):
     metadata = pq.read_schema(captioned[0] / "captions" / "part-00000.parquet").metadata
     assert json.loads(metadata[b"favor"])["sampling"]["window_ms"] == 1000
@@ -225,7 +239,7 @@ def test_an_unknown_beam_option_is_refused(archive, tmp_path):
 
 
 def test_help_shows_examples():
-    for name in ("caption", "qa", "transcribe"):
+    for name in ("caption", "qa", "transcribe", "status"):
         assert f"favor {name} " in favor(name, "--help").split("Examples:")[1]
 
 

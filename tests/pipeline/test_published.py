@@ -4,8 +4,8 @@ import threading
 import pytest
 
 from favor.errors import FavorError
-from pipeline.published import DONE, PROGRESS_FILE, RUNNING, STOPPED, Pace, Progress, published
-from pipeline.storage import Storage
+from pipeline.published import DONE, RUNNING, STOPPED, Pace, Progress, published
+from pipeline.storage import PROGRESS_FILE, Storage
 
 
 def test_the_pace_is_that_since_the_first_windows_came():
