@@ -58,9 +58,9 @@ def clockwise_degrees(matrix: NDArray[np.int32]) -> int:
 class FrameScaler:
     """Turns decoded frames into upright RGB images of one size.
 
-    Coded pixels are taken as they are, as the model saw them in training. Squares of the model's size forget the aspect
-    of pixels anyway. Both fields of an interlaced frame stay in it, and scaling down blends them. The matrix and range of
-    colours are honoured; HDR keeps its curve and looks pale, for libswscale needs seconds of each pass to undo it.
+    Coded pixels are taken as they are: squares of the model's size forget the aspect of pixels anyway, and the fields
+    of an interlaced frame blend when it is scaled down. The matrix and range of colours are honoured. HDR keeps its
+    curve and looks pale, for libswscale needs seconds in each pass to undo it.
 
     Args:
         size: images become (size, size, 3), whatever their aspect; None keeps the size of the first of them.
