@@ -14,13 +14,15 @@ from jobs.common import CAPTION_PROMPT, RunCommand, caption_question, execute, r
 def command(context: click.Context, prompt: str, transcribe: bool, **options: Any) -> None:
     """Writes captions of the videos, sounds and images in CORPUS.
 
-    CORPUS is any mix of files, directories (searched for media) and globs, local or any fsspec URL.
+    CORPUS is any mix of files, directories (searched for media), globs and manifests (.jsonl, .csv or .parquet with at
+    least a column "uri"), local or any fsspec URL.
 
     \b
     Examples:
       favor caption samples --output out
       favor caption 'films/**/*.mkv' trailer.mp4 -o out --window-seconds 10
       favor caption films -o out --transcribe --question 'How many people speak?'
+      favor caption films.jsonl -o out --sample 1% --exclude '*.wav'
       favor caption gs://bucket/films -o gs://bucket/captions --workers 4
       favor caption gs://bucket/films -o gs://bucket/captions \\
         --runner DataflowRunner -- --project=P --region=R --temp_location=gs://bucket/tmp

@@ -39,6 +39,23 @@ class BatchSize(click.ParamType):
         return None if value in (None, "auto") else click.IntRange(1).convert(value, param, context)
 
 
+class Percent(click.ParamType):
+    """A share such as ``1%``, as a number from 0 to 1."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """Returns the share."""
+        number, sign, rest = str(value).partition("%")
+        try:
+            share = float(number) / 100
+        except ValueError:
+            share = 0.0
+        if not sign or rest or not 0 < share <= 1:
+            self.fail(f"{value!r} is not a share such as 1% or 0.5%, above 0% and up to 100%", param, context)
+        return share
+
+
 OPTIONS = (
     click.argument("corpus", nargs=-1, required=True),
     click.option("-o", "--output", required=True, metavar="DIR", help="Where the tables go; local or any fsspec URL."),
@@ -82,6 +99,12 @@ OPTIONS = (
         callback=lambda context, option, value: None if value == "none" else value,
         help="Of the language model; less memory.",
     ),
+    click.option(
+        "--exclude", multiple=True, metavar="GLOB", help="Leave these out: '*.wav', a directory's name, 'raw/*.mov'."
+    ),
+    click.option("--sample", type=Percent(), metavar="P%", help="Take this share of the files only, such as 1%."),
+    click.option("--seed", default=0, show_default=True, help="Another one takes another sample."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Take the first N files or rows of a manifest."),
     click.option("--batch-size", default="auto", show_default=True, type=BatchSize(), help="Windows at once."),
     click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine."),
     click.option("--runner", default="DirectRunner", show_default=True, help="Beam runner; its options go behind --."),
@@ -161,6 +184,11 @@ def make_options(
     device: str = "auto",
     dtype: str = "auto",
     quantization: str | None = None,
+    corpus: tuple[str, ...],
+    exclude: tuple[str, ...] = (),
+    sample: float | None = None,
+    seed: int = 0,
+    limit: int | None = None,
     **rest: Any,
 ) -> RunOptions:
     """Turns what was typed into the options of a run.
@@ -178,14 +206,21 @@ def make_options(
         device: as in `RunOptions`, like the two that follow.
         dtype: of the weights.
         quantization: of the language model.
+        corpus: files, directories, globs and manifests.
+        exclude: as in `favor.media.selection.Selection`, like the three that follow.
+        sample: the share of the files that is taken; None is all.
+        seed: of the sample.
+        limit: how many files are taken.
         rest: further fields of `RunOptions`.
 
     Raises:
-        FavorError: if there is no such model, or a file of questions is wrong.
+        FavorError: if there is no such model, or a file of questions or a manifest is wrong.
     """
     from favor import GenerationOptions
     from favor.card import describe
     from favor.media.sampling import Sampling
+    from favor.media.selection import Selection
+    from pipeline.labels import corpus_labels
     from pipeline.options import RunOptions, auto_batch_size
     from transforms.records import Identity
 
@@ -195,8 +230,15 @@ def make_options(
     sampling = Sampling(*frames, round(window_seconds * 1000), audio_track)
     precision = f"{dtype}, {quantization or 'not'} quantized"
     settings = json.dumps(generation.to_dict(), sort_keys=True)
+    labels, streamed = corpus_labels(corpus)
+    asked = (*questions, *_asked(texts, files))
+    _check_languages(asked, labels)
     return RunOptions(
-        questions=(*questions, *_asked(texts, files)),
+        corpus=corpus,
+        questions=asked,
+        selection=Selection(exclude, 1.0 if sample is None else sample, seed, limit),
+        labels=labels,
+        streamed=streamed,
         identity=Identity(card.name, card.revision, precision, str(sampling), settings),
         trained=card.trained,
         generation=generation,
@@ -215,3 +257,12 @@ def _asked(texts: tuple[str, ...], files: tuple[str, ...]) -> list[Question]:
 
     asked = [Question(ANSWERS, f"q{number}", text) for number, text in enumerate(texts, start=1)]
     return asked + [question for path in files for question in read_questions(path)]
+
+
+def _check_languages(questions: tuple[Question, ...], labels: dict[str, str]) -> None:
+    from favor.errors import FavorError
+    from transforms.records import LANGUAGE
+
+    for question in questions:
+        if LANGUAGE in question.text and "language" not in labels:
+            raise FavorError(f"{question.text!r} needs a manifest with a column 'language' in the corpus")

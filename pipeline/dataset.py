@@ -10,7 +10,7 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from pipeline.journal import RESOLVED, Journal
-from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SCHEMAS, SORT_KEYS
+from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SORT_KEYS
 from transforms.records import RESULT_TABLES
 
 SORT_MEMORY = "256MB"  # beyond it, sorting spills to disk
@@ -61,9 +61,9 @@ def _sorted(parts: pyarrow.dataset.Dataset, order: tuple[str, ...]) -> Iterator[
 def _write(journal: Journal, table: str, rows: Iterator[pa.Table]) -> int:
     """Writes a table's files, removes those of an earlier and longer one, and returns the number of rows."""
     files, total = 0, 0
-    more: pa.Table | None = next(rows, SCHEMAS[table].empty_table())  # an empty table can be read too
+    more: pa.Table | None = next(rows, journal.schema(table).empty_table())  # an empty table can be read too
     while more is not None:
-        content, count, more = _file(more, rows, SCHEMAS[table].with_metadata(journal.metadata))
+        content, count, more = _file(more, rows, journal.schema(table))
         journal.storage.write(content, table, _name(files))
         files, total = files + 1, total + count
     for path in journal.storage.list(table, suffix=".parquet"):

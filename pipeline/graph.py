@@ -4,7 +4,7 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
 from pipeline.journal import Journal, RecordAnswers, RecordFailures, RecordMedia
-from pipeline.options import RunOptions
+from pipeline.options import LOCAL_RUNNER, RunOptions
 from transforms.corpus import MEDIA, ListCorpus, Plan
 from transforms.decode import DecodeWindows
 from transforms.failures import FAILURES
@@ -29,20 +29,17 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options.identity, options.generation, options.batch_size, options.device, options.dtype, options.quantization
     )
 
+    lister = ListCorpus(options.shard, options.selection, options.labels)
     listed = (
         pipeline
         | "Corpus" >> beam.Create([options.corpus])
-        | "List" >> beam.ParDo(ListCorpus(options.shard)).with_outputs(FAILURES, main="files")
+        | "List" >> beam.ParDo(lister).with_outputs(FAILURES, main="files")
     )
-    planned = (
-        listed.files
-        | "SpreadFiles" >> beam.Reshuffle()
-        | "Plan" >> beam.ParDo(plan).with_outputs(FAILURES, MEDIA, main="segments")
+    planned = spread(listed.files, "SpreadFiles", options) | "Plan" >> beam.ParDo(plan).with_outputs(
+        FAILURES, MEDIA, main="segments"
     )
-    decoded = (
-        planned.segments
-        | "SpreadSegments" >> beam.Reshuffle()
-        | "Decode" >> beam.ParDo(decode).with_outputs(FAILURES, main="windows")
+    decoded = spread(planned.segments, "SpreadSegments", options) | "Decode" >> beam.ParDo(decode).with_outputs(
+        FAILURES, main="windows"
     )
     generated = (
         decoded.windows
@@ -54,3 +51,13 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
     planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal))
     for stage, outputs in (("List", listed), ("Plan", planned), ("Decode", decoded), ("Generate", generated)):
         outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal))
+
+
+def spread(elements: beam.PCollection, name: str, options: RunOptions) -> beam.PCollection:
+    """Deals elements out to all workers; in this process, to know how many there are before the work on them begins.
+
+    All of them lie in memory then, so a corpus that is streamed goes without.
+    """
+    if options.streamed and options.runner == LOCAL_RUNNER:
+        return elements
+    return elements | name >> beam.Reshuffle()

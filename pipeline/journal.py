@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -12,15 +12,13 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from favor.media.files import digest
-from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SCHEMAS
+from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SCHEMA_VERSION, values, with_labels
 from pipeline.storage import Storage
 from transforms.metrics import Tally, count, count_all, timed
-from transforms.records import RESULT_TABLES, Answered, Failure, MediaRow
+from transforms.records import RESULT_TABLES, Answered, Failure, MediaRow, Span
 
 FLUSH_SECONDS = 5.0  # a row waits no longer than this before it is on disk
 RESOLVED = "resolved"  # the code of a failure that a later attempt has mended
-
-Span = tuple[str, int | None, int | None]  # uri, start_ms, end_ms
 
 
 class Journal:
@@ -29,16 +27,23 @@ class Journal:
     Args:
         output: the run's output directory, a local path or any fsspec URL.
         metadata: goes into every file's metadata.
+        kinds: the further columns that rows carry from manifests, and their types.
     """
 
-    def __init__(self, output: str, metadata: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, output: str, metadata: dict[str, str] | None = None, kinds: Mapping[str, str] | None = None
+    ) -> None:
         self.storage = Storage(output)
         self.metadata = metadata or {}
+        self.kinds = kinds or {}
+
+    def schema(self, table: str) -> pa.Schema:
+        """Returns the schema of a table's rows, in the journal as in the end."""
+        return with_labels(table, self.kinds).with_metadata({**self.metadata, "favor.schema": str(SCHEMA_VERSION)})
 
     def write(self, table: str, rows: list[Any]) -> None:
         """Writes a part, named by the rows that it holds: written twice, it is still one part."""
-        schema = SCHEMAS[table].with_metadata(self.metadata)
-        data = pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema)
+        data = pa.Table.from_pylist([values(row) for row in rows], self.schema(table))
         sink = pa.BufferOutputStream()
         pq.write_table(data, sink, compression="zstd")
         keys = sorted(digest(*(getattr(row, key) for key in ROW_KEYS[table])) for row in rows)
@@ -49,7 +54,7 @@ class Journal:
         """Returns all parts of a table as one dataset."""
         paths = self.storage.list("journal", table, suffix=".parquet")
         return pyarrow.dataset.dataset(
-            paths, schema=SCHEMAS[table], format="parquet", filesystem=self.storage.filesystem
+            paths, schema=self.schema(table), format="parquet", filesystem=self.storage.filesystem
         )
 
     def done(self) -> frozenset[str]:
@@ -59,8 +64,8 @@ class Journal:
     def failed(self) -> dict[Span, int]:
         """Returns what has failed and was not mended since, with the number of attempts."""
         attempts: dict[Span, tuple[int, str]] = {}
-        for row in self._rows(FAILURES, ["uri", "start_ms", "end_ms", "attempt", "code"]):
-            span = (row["uri"], row["start_ms"], row["end_ms"])
+        for row in self._rows(FAILURES, [*ROW_KEYS[FAILURES], "attempt", "code"]):
+            span = (row["uri"], row["entry_id"], row["start_ms"], row["end_ms"])
             attempts[span] = max(attempts.get(span, (0, "")), (row["attempt"], row["code"]))
         return {span: attempt for span, (attempt, code) in attempts.items() if code != RESOLVED}
 
@@ -156,7 +161,7 @@ class Record(beam.DoFn):
 
     def _resolve(self, failure: Failure) -> None:
         """Notes that something which failed in an earlier run has now succeeded."""
-        attempt = self._failed.get((failure.uri, failure.start_ms, failure.end_ms))
+        attempt = self._failed.get(failure.span)
         if attempt:
             self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempt + 1))
 
@@ -169,7 +174,8 @@ class RecordAnswers(Record):
         for table, row in answered.rows:
             self._writer.append(table, row)
         _, row = answered.rows[0]
-        self._resolve(Failure(row.media_id, row.uri, row.window_id, row.start_ms, row.end_ms, "generate", RESOLVED, ""))
+        window = (row.media_id, row.uri, row.window_id, row.start_ms, row.end_ms)
+        self._resolve(Failure(*window, "generate", RESOLVED, "", entry_id=row.entry_id))
         count("windows_succeeded")
         count("media_ms", answered.window_ms)
 
@@ -180,7 +186,8 @@ class RecordMedia(Record):
     def process(self, row: MediaRow) -> None:
         """Takes a file."""
         self._writer.append(MEDIA, row)
-        self._resolve(Failure(row.media_id, row.uri, None, None, None, "probe", RESOLVED, ""))
+        file = (row.media_id, row.uri, None, None, None)
+        self._resolve(Failure(*file, "probe", RESOLVED, "", entry_id=row.entry_id))
 
 
 class RecordFailures(Record):
@@ -188,6 +195,6 @@ class RecordFailures(Record):
 
     def process(self, failure: Failure) -> None:
         """Takes a failure."""
-        attempt = self._failed.get((failure.uri, failure.start_ms, failure.end_ms), 0) + 1
+        attempt = self._failed.get(failure.span, 0) + 1
         self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempt))
         count("windows_failed" if failure.window_id else "files_failed")

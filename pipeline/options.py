@@ -6,12 +6,14 @@ from typing import Any
 
 from favor import GenerationOptions
 from favor.media.sampling import Sampling
+from favor.media.selection import EVERYTHING, Selection
 from favor.model import choose_device
 from transforms.corpus import WHOLE_CORPUS, Shard
 from transforms.records import Identity, Question
 
 CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
 GPU_BATCH_SIZE = 16
+LOCAL_RUNNER = "DirectRunner"
 
 
 def auto_batch_size(device: str) -> int:
@@ -24,7 +26,7 @@ class RunOptions:
     """A run: what is read, what is asked, which model answers, where the rows go and who does the work.
 
     Attributes:
-        corpus: files, directories and globs; local paths or fsspec URLs.
+        corpus: files, directories, globs and manifests; local paths or fsspec URLs.
         output: the output directory, likewise.
         questions: what is asked about every window.
         identity: the model and everything else that decides the text of a window.
@@ -35,10 +37,13 @@ class RunOptions:
         dtype: ``auto`` or the name of a torch dtype.
         quantization: of the language model: None, ``int8`` or ``int4``.
         batch_size: windows per batch.
-        runner: a Beam runner; ``DirectRunner`` is the one in this process.
+        runner: a Beam runner; `LOCAL_RUNNER` is the one in this process.
         beam_options: further options for Beam.
         workers: processes on this machine.
         shard: the part of the corpus that this process does.
+        selection: which files of the corpus are taken.
+        labels: the columns that rows carry from manifests, and their types.
+        streamed: whether the corpus is too long to be planned before the first window is decoded.
     """
 
     corpus: tuple[str, ...]
@@ -52,10 +57,13 @@ class RunOptions:
     dtype: str = "auto"
     quantization: str | None = None
     batch_size: int = CPU_BATCH_SIZE
-    runner: str = "DirectRunner"
+    runner: str = LOCAL_RUNNER
     beam_options: tuple[str, ...] = ()
     workers: int = 1
     shard: Shard = WHOLE_CORPUS
+    selection: Selection = EVERYTHING
+    labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    streamed: bool = False
 
     @property
     def tables(self) -> frozenset[str]:
@@ -80,5 +88,6 @@ class RunOptions:
                 "generation": GenerationOptions(**values["generation"]),
                 "beam_options": tuple(values["beam_options"]),
                 "shard": Shard(**values["shard"]),
+                "selection": Selection(**{**values["selection"], "exclude": tuple(values["selection"]["exclude"])}),
             }
         )

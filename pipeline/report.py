@@ -103,10 +103,12 @@ class Summary:
         tables = " ".join(f"{table}/ ({rows})" for table, rows in self.rows.items())
         table = next(table for table in self.rows if table in self.options.tables)
         where = f"{self.options.output}/{table}"
+        left_out = self.count("files_left_out")
         return "\n".join(
             [
                 f"files      {self.files}: {self.count('files_readable')} readable, "
                 f"{self.count('files_failed')} failed",
+                *([f"left out   {left_out} files, by --exclude or --sample"] if left_out else []),
                 f"windows    {self.count('windows_planned')}: {self.count('windows_succeeded')} succeeded, "
                 f"{self.count('windows_failed')} failed, {self.count('windows_skipped')} skipped (done before)",
                 f"speed      {times_real_time(self.counts, self.seconds):.1f} seconds of video per second, "

@@ -4,15 +4,18 @@ import dataclasses
 import datetime
 import json
 import time
+from typing import Any
 
 from favor.errors import FavorError
 from pipeline.dataset import build
 from pipeline.journal import Journal
+from pipeline.labels import united
 from pipeline.options import RunOptions
 from pipeline.progress import shown
 from pipeline.published import published
 from pipeline.report import Summary, table_metadata
 from pipeline.runners import make_run
+from pipeline.schema import SCHEMA_VERSION
 from pipeline.storage import RUN_FILE, Storage
 
 
@@ -32,8 +35,8 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     """
     started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
     storage = Storage(options.output)
-    claim(storage, options, overwrite)
-    journal = Journal(options.output, table_metadata(options))
+    options = claim(storage, options, overwrite)
+    journal = Journal(options.output, table_metadata(options), options.labels)
     work = make_run(options, journal)
     with published(work.counts, storage):
         with shown(work.counts):
@@ -46,8 +49,11 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     return summary
 
 
-def claim(storage: Storage, options: RunOptions, overwrite: bool) -> None:
+def claim(storage: Storage, options: RunOptions, overwrite: bool) -> RunOptions:
     """Makes sure that all rows of an output are made in one way, which is written in ``run.json``.
+
+    Returns:
+        The options, with the labels that the output's rows have already.
 
     Raises:
         FavorError: if the output was made in another way; the message says what differs.
@@ -57,10 +63,8 @@ def claim(storage: Storage, options: RunOptions, overwrite: bool) -> None:
             storage.remove(storage.path(name))
     made = storage.read(RUN_FILE)
     wanted = dataclasses.asdict(options.identity)
-    if made is None:
-        storage.write(json.dumps(wanted, indent=2).encode(), RUN_FILE)
-        return
-    before = json.loads(made)
+    before = wanted if made is None else json.loads(made)
+    check_schema(before, storage.root)
     different = [
         f"{name} {before.get(name)!r}, now {value!r}" for name, value in wanted.items() if value != before.get(name)
     ]
@@ -68,4 +72,23 @@ def claim(storage: Storage, options: RunOptions, overwrite: bool) -> None:
         raise FavorError(
             f"{storage.root} holds rows made with {'; '.join(different)}. "
             "Choose another --output, the old options, or --overwrite to start anew"
+        )
+    labels = united(before.get("labels", {}), options.labels, f"this run into {storage.root}")
+    after = {**wanted, "schema": SCHEMA_VERSION, "labels": labels}
+    if made is None or after != before:
+        storage.write(json.dumps(after, indent=2).encode(), RUN_FILE)
+    return dataclasses.replace(options, labels=labels)
+
+
+def check_schema(made: dict[str, Any], output: str) -> None:
+    """Makes sure that this version can read an output.
+
+    Raises:
+        FavorError: if a newer version has written it.
+    """
+    version = made.get("schema", SCHEMA_VERSION)
+    if version > SCHEMA_VERSION:
+        raise FavorError(
+            f"{output} holds tables of schema {version}, and this version of favor knows schemas up to "
+            f"{SCHEMA_VERSION}. Install a newer favor, or choose another --output"
         )

@@ -12,11 +12,9 @@ from apache_beam.runners.runner import PipelineResult, create_runner
 from favor.errors import FavorError
 from pipeline.graph import build_graph
 from pipeline.journal import Journal
-from pipeline.options import RunOptions
+from pipeline.options import LOCAL_RUNNER, RunOptions
 from pipeline.supervisor import Counts, WorkersRun
 from transforms.metrics import NAMESPACE, TALLY
-
-LOCAL_RUNNER = "DirectRunner"
 
 
 class Run(Protocol):

@@ -4,23 +4,27 @@ import dataclasses
 import datetime
 import types
 import typing
+from collections.abc import Mapping
 
 import pyarrow as pa
 
 from transforms.records import RESULT_TABLES, Failure, MediaRow, Result
 
+# Grows whenever a column is added, which older files then lack and have nothing in. Columns are neither renamed nor
+# given another meaning, so that every older output can be read.
+SCHEMA_VERSION = 1
 MEDIA, FAILURES = "media", "failures"
 ROW_TYPES: dict[str, type] = {**dict.fromkeys(RESULT_TABLES, Result), MEDIA: MediaRow, FAILURES: Failure}
 ROW_KEYS = {
     **dict.fromkeys(RESULT_TABLES, ("result_id",)),
-    MEDIA: ("media_id",),
-    FAILURES: ("uri", "start_ms", "end_ms"),
+    MEDIA: ("media_id", "entry_id"),
+    FAILURES: ("uri", "entry_id", "start_ms", "end_ms"),
 }
 # The order of the rows; equal ones come together, and the one to keep comes first.
 SORT_KEYS = {
     **dict.fromkeys(RESULT_TABLES, ("uri", "start_ms", "question_id", "result_id", "created_at")),
-    MEDIA: ("uri", "media_id"),
-    FAILURES: ("uri", "start_ms", "end_ms", "attempt DESC"),
+    MEDIA: ("uri", "media_id", "entry_id"),
+    FAILURES: ("uri", "start_ms", "end_ms", "entry_id", "attempt DESC"),
 }
 
 ARROW_TYPES = {
@@ -30,6 +34,7 @@ ARROW_TYPES = {
     bool: pa.bool_(),
     datetime.datetime: pa.timestamp("us", tz="UTC"),
 }
+LABEL_TYPES: dict[str, type] = {kind.__name__: kind for kind in (str, int, float, bool)}
 
 
 def _field(name: str, hint: type) -> pa.Field:
@@ -40,7 +45,26 @@ def _field(name: str, hint: type) -> pa.Field:
 
 def _schema(row_type: type) -> pa.Schema:
     hints = typing.get_type_hints(row_type)
-    return pa.schema([_field(field.name, hints[field.name]) for field in dataclasses.fields(row_type)])
+    names = [field.name for field in dataclasses.fields(row_type) if field.name != "labels"]
+    return pa.schema([_field(name, hints[name]) for name in names])
 
 
 SCHEMAS: dict[str, pa.Schema] = {table: _schema(row_type) for table, row_type in ROW_TYPES.items()}
+
+
+def with_labels(table: str, kinds: Mapping[str, str]) -> pa.Schema:
+    """Returns the schema of a table whose rows carry the columns of manifests behind its own.
+
+    Args:
+        table: which.
+        kinds: the types of these columns by name, as `favor.media.manifests` names them.
+    """
+    labels = [pa.field(name, ARROW_TYPES[LABEL_TYPES[kind]]) for name, kind in kinds.items()]
+    return pa.schema([*SCHEMAS[table], *labels])
+
+
+def values(row: typing.Any) -> dict[str, typing.Any]:
+    """Returns a row's values by column, labels included."""
+    by_name = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    labels = by_name.pop("labels")
+    return {**by_name, **dict(labels)}

@@ -31,7 +31,7 @@ def work() -> None:
 
     counts_out, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not end up among the counts
     options = RunOptions.from_json(sys.stdin.read())
-    run = LocalRun(options, Journal(options.output, table_metadata(options)))
+    run = LocalRun(options, Journal(options.output, table_metadata(options), options.labels))
     done = threading.Event()
 
     def report() -> None:

@@ -3,19 +3,22 @@
 import dataclasses
 import itertools
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from favor.media.files import MediaFile, WindowKey
+from favor.errors import MediaError
+from favor.media.files import MediaFile, Named, WindowKey
 from favor.media.isolation import ISOLATED
-from favor.media.listing import Unlisted, list_media
+from favor.media.listing import Unlisted, list_media, look_up
+from favor.media.manifests import is_manifest, read_manifest
 from favor.media.probe import MediaInfo
 from favor.media.sampling import Sampling, spans
+from favor.media.selection import EVERYTHING, Seen, Selection
 from transforms.failures import FAILURES, captured, failure, unlisted
 from transforms.metrics import count, timed, timed_items
-from transforms.records import Identity, Job, MediaRow, Question, Segment
+from transforms.records import Failure, Identity, Job, MediaRow, Question, Segment
 
 MEDIA = "media"  # the tag of the output that carries the rows of the table
 SEGMENT_MS = 300_000  # work moves between workers in pieces of about five minutes
@@ -43,30 +46,54 @@ WHOLE_CORPUS = Shard()
 
 @dataclasses.dataclass
 class ListCorpus(beam.DoFn):
-    """Lists the media files that any number of patterns name, each file once.
+    """Lists the media files that any number of patterns and manifests name, each entry once.
 
     Attributes:
         shard: the part of the corpus that this process does; failures outside of it are told by others.
+        selection: which of the files are taken.
+        kinds: the labels that manifests carry, and their types.
     """
 
     shard: Shard
+    selection: Selection = EVERYTHING
+    kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def process(self, patterns: Iterable[str]) -> Iterator[MediaFile]:
+    def process(self, patterns: Iterable[str]) -> Iterator[MediaFile | Named]:
         """Yields media files, and failures for what leads to none."""
-        seen: set[str] = set()
+        seen, taken = Seen(), 0
         for pattern in patterns:
             with captured("list", unlisted(pattern)) as failures:
-                for item in timed_items("list", list_media(pattern)):
-                    if item.uri in seen:
-                        continue
-                    seen.add(item.uri)
-                    if isinstance(item, Unlisted):
-                        failures.append(failure(item.error, "list", unlisted(item.uri)))
-                    else:
-                        yield item
+                for item in timed_items("list", self._listed(pattern)):
+                    outcome = self._chosen(item, seen)
+                    if isinstance(outcome, Failure):
+                        yield from self._told(outcome)
+                    elif outcome:
+                        yield outcome
+                        taken += 1
+                    if taken == self.selection.limit:
+                        return
             for row in failures:
-                if self.shard.owns(row.uri):
-                    yield TaggedOutput(FAILURES, row)
+                yield from self._told(row)
+
+    def _listed(self, pattern: str) -> Iterator[MediaFile | Named | Unlisted]:
+        return read_manifest(pattern, self.kinds) if is_manifest(pattern) else list_media(pattern)
+
+    def _chosen(self, item: MediaFile | Named | Unlisted, seen: Seen) -> MediaFile | Named | Failure | None:
+        """Returns what is new and taken, the failure to list it, or None."""
+        if isinstance(item, Unlisted):
+            new = not self.selection.excludes(item.uri) and seen.is_new(item)
+            return failure(item.error, "list", unlisted(item.uri)) if new else None
+        if not self.selection.takes(item.uri):
+            if self.shard.owns(item.uri):
+                count("files_left_out")
+            return None
+        with captured("list", unlisted(item.row if isinstance(item, Named) else item.uri)) as failures:
+            return item if seen.is_new(item) else None
+        return failures[0]
+
+    def _told(self, row: Failure) -> Iterator[TaggedOutput]:
+        if self.shard.owns(row.uri):
+            yield TaggedOutput(FAILURES, row)
 
 
 @dataclasses.dataclass
@@ -90,37 +117,61 @@ class Plan(beam.DoFn):
     def setup(self) -> None:
         """Reads what an earlier run has done."""
         self._done = self.load_done()
+        self._probed: MediaInfo | None = None
 
-    def process(self, media: MediaFile) -> Iterator[Segment]:
-        """Yields segments, the file's row of ``media``, and a failure where the file cannot be probed."""
-        mine = self.shard.owns(media.uri)
-        with captured("probe", media) as failures:
-            with timed("probe"):
-                info = ISOLATED.probe(media, self.sampling.audio_track)
-            count("bytes_read", ISOLATED.take_bytes_read())
-            keys = [WindowKey(media.media_id, *span) for span in spans(info.duration_ms, self.sampling.window_ms)]
-            if mine:
-                count("files_readable")
-                count("file_bytes", media.bytes)
-                yield TaggedOutput(MEDIA, media_row(info, len(keys)))
-            yield from self._segments(media, keys)
-        for row in failures if mine else ():
+    def process(self, item: MediaFile | Named) -> Iterator[Segment]:
+        """Yields segments, the entry's row of ``media``, and a failure where the file cannot be probed."""
+        mine = self.shard.owns(_name(item))
+        failures: list[Failure] = []
+        with captured("list", unlisted(item.uri, item.entry)) as not_found:
+            media = look_up(item) if isinstance(item, Named) else item
+            with captured("probe", media) as failures:
+                info = self._probe(media)
+                questions = tuple(question.asked_of(media) for question in self.questions if question.about(media))
+                keys = [WindowKey(media.media_id, *span) for span in self._spans(info, media)]
+                if mine:
+                    count("files_readable")
+                    count("file_bytes", media.bytes)
+                    yield TaggedOutput(MEDIA, media_row(info, media, len(keys)))
+                yield from self._segments(media, keys, questions)
+        for row in (*not_found, *failures) if mine else ():
             yield TaggedOutput(FAILURES, row)
 
-    def _segments(self, media: MediaFile, keys: list[WindowKey]) -> Iterator[Segment]:
-        questions = tuple(question for question in self.questions if question.about(media))
+    def _probe(self, media: MediaFile) -> MediaInfo:
+        """Probes a file; once where neighbouring rows of a manifest name the same one."""
+        if self._probed is None or self._probed.media_id != media.media_id:
+            with timed("probe"):
+                self._probed = ISOLATED.probe(media, self.sampling.audio_track)
+            count("bytes_read", ISOLATED.take_bytes_read())
+        return self._probed
+
+    def _spans(self, info: MediaInfo, media: MediaFile) -> Iterator[tuple[int, int]]:
+        first, last = media.entry.start_ms, min(media.entry.end_ms or info.duration_ms, info.duration_ms)
+        if first >= last > 0:
+            what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the start of its row in the manifest"
+            raise MediaError("outside", f"{what}, {first / 1000} s")
+        for start, end in spans(last - first, self.sampling.window_ms):
+            yield first + start, first + end
+
+    def _segments(self, media: MediaFile, keys: list[WindowKey], questions: tuple[Question, ...]) -> Iterator[Segment]:
         for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.sampling.window_ms))):
-            if not questions or not self.shard.owns(f"{media.uri}#{number}"):
+            if not questions or not self.shard.owns(f"{_name(media)}#{number}"):
                 continue
             count("windows_planned", len(group))
-            jobs = tuple(job for job in (self._job(key, questions) for key in group) if job.questions)
+            jobs = tuple(job for job in (self._job(media, key, questions) for key in group) if job.questions)
             count("windows_skipped", len(group) - len(jobs))
             if jobs:
                 yield Segment(media, jobs)
 
-    def _job(self, key: WindowKey, questions: tuple[Question, ...]) -> Job:
+    def _job(self, media: MediaFile, key: WindowKey, questions: tuple[Question, ...]) -> Job:
         window_id = self.identity.window_id(key)
-        return Job(key, tuple(q for q in questions if self.identity.result_id(window_id, q) not in self._done))
+        new = (q for q in questions if self.identity.result_id(window_id, q, media.entry) not in self._done)
+        return Job(key, tuple(new))
+
+
+def _name(item: MediaFile | Named) -> str:
+    """What tells an entry from all others."""
+    return item.uri + (item.entry.entry_id or "")
 
 
 def batched(items: list[WindowKey], size: int) -> Iterator[list[WindowKey]]:
@@ -130,8 +181,8 @@ def batched(items: list[WindowKey], size: int) -> Iterator[list[WindowKey]]:
         yield group
 
 
-def media_row(info: MediaInfo, windows: int) -> MediaRow:
-    """Makes the row of ``media`` from what the header says."""
+def media_row(info: MediaInfo, media: MediaFile, windows: int) -> MediaRow:
+    """Makes the row of ``media`` from what the header and the manifest say."""
     known = {field.name for field in dataclasses.fields(MediaRow)}
     facts = {name: value for name, value in dataclasses.asdict(info).items() if name in known}
-    return MediaRow(**facts, windows=windows)
+    return MediaRow(**facts, windows=windows, entry_id=media.entry.entry_id, labels=media.entry.labels)

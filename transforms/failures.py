@@ -7,7 +7,7 @@ import aiohttp
 import av
 
 from favor.errors import FavorError, MediaError
-from favor.media.files import MediaFile, WindowKey, digest
+from favor.media.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from transforms.records import Failure
 
 FAILURES = "failures"  # the tag of the output that carries them
@@ -51,6 +51,8 @@ def failure(
         stage=stage,
         code=code,
         message=message if media.uri in message else f"{media.uri}: {message}",
+        entry_id=media.entry.entry_id,
+        labels=media.entry.labels,
     )
 
 
@@ -70,6 +72,6 @@ def captured(
         failures.append(failure(error, stage, media, key, window_id))
 
 
-def unlisted(uri: str) -> MediaFile:
+def unlisted(uri: str, entry: Entry = WHOLE_FILE) -> MediaFile:
     """Returns a stand-in for something in the corpus that leads to no media file, so that it can have a row."""
-    return MediaFile(uri, 0, digest(uri))
+    return MediaFile(uri, 0, digest(uri), entry)

@@ -115,7 +115,7 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         key = window.job.key
         window_id = self._identity.window_id(key)
         return Result(
-            result_id=self._identity.result_id(window_id, question),
+            result_id=self._identity.result_id(window_id, question, window.media.entry),
             window_id=window_id,
             media_id=key.media_id,
             uri=window.media.uri,
@@ -132,6 +132,8 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
             model=self._identity.model,
             model_revision=self._identity.model_revision,
             created_at=now,
+            entry_id=window.media.entry.entry_id,
+            labels=window.media.entry.labels,
         )
 
     def get_num_bytes(self, batch: Sequence[Window]) -> int:

@@ -3,9 +3,11 @@
 import dataclasses
 import datetime
 
+from favor.errors import MediaError
 from favor.media.clip import Clip
-from favor.media.files import MediaFile, WindowKey, digest
+from favor.media.files import WHOLE_FILE, Entry, Labels, MediaFile, WindowKey, digest
 
+LANGUAGE = "{language}"
 CAPTIONS, ANSWERS, TRANSCRIPTS = RESULT_TABLES = ("captions", "answers", "transcripts")
 
 
@@ -16,7 +18,7 @@ class Question:
     Attributes:
         table: where its answers go, one of ``RESULT_TABLES``.
         question_id: names the question in the table.
-        text: the prompt.
+        text: the prompt; ``{language}`` in it stands for the language that a manifest gives.
         uri: the only media file that it is about, or None for all.
     """
 
@@ -33,6 +35,20 @@ class Question:
     def about(self, media: MediaFile) -> bool:
         """Whether the question is asked about this file."""
         return self.uri is None or self.uri == media.uri
+
+    def asked_of(self, media: MediaFile) -> "Question":
+        """Returns the question in the words in which it is asked about this file.
+
+        Raises:
+            MediaError: ``no_language`` if it names the file's language, which no manifest gives.
+        """
+        text = (self.table == CAPTIONS and media.entry.prompt) or self.text
+        if LANGUAGE in text:
+            language = media.entry.label("language")
+            if language is None:
+                raise MediaError("no_language", f"{media.uri}: no manifest gives its language, which {text!r} needs")
+            text = text.replace(LANGUAGE, str(language))
+        return dataclasses.replace(self, text=text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +73,11 @@ class Identity:
         """Returns the id of a window of a file, cut and sampled in this way."""
         return digest(key.media_id, key.start_ms, key.end_ms, self.sampling)
 
-    def result_id(self, window_id: str, question: Question) -> str:
-        """Returns the id of this model's answer to the question about the window."""
+    def result_id(self, window_id: str, question: Question, entry: Entry = WHOLE_FILE) -> str:
+        """Returns the id of this model's answer to the question about the window, for an entry of the corpus."""
         settings = (self.model_revision, self.precision, self.generation)
-        return digest(window_id, question.table, question.question_id, question.text, *settings)
+        asked = (window_id, question.table, question.question_id, question.text)
+        return digest(*asked, *settings, *filter(None, [entry.entry_id]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +107,12 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """One answer: a row of ``captions``, ``answers`` or ``transcripts``."""
+    """One answer: a row of ``captions``, ``answers`` or ``transcripts``.
+
+    Attributes:
+        entry_id: tells entries of a manifest apart that name the same file; None without one, as in every table.
+        labels: further columns, from the manifest, as in every table.
+    """
 
     result_id: str
     window_id: str
@@ -109,6 +131,8 @@ class Result:
     model: str
     model_revision: str
     created_at: datetime.datetime
+    entry_id: str | None = None
+    labels: Labels = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +145,7 @@ class Answered:
 
 @dataclasses.dataclass(frozen=True)
 class MediaRow:
-    """What the header of a file says: a row of ``media``."""
+    """What the header of a file says: a row of ``media``, one for each entry of the corpus."""
 
     media_id: str
     uri: str
@@ -137,6 +161,11 @@ class MediaRow:
     sample_rate: int | None
     windows: int
     av_offset_ms: int | None
+    entry_id: str | None = None
+    labels: Labels = ()
+
+
+Span = tuple[str, str | None, int | None, int | None]  # uri, entry_id, start_ms, end_ms
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,3 +188,10 @@ class Failure:
     code: str
     message: str
     attempt: int = 1
+    entry_id: str | None = None
+    labels: Labels = ()
+
+    @property
+    def span(self) -> Span:
+        """What has failed: an entry of the corpus, or a window of it."""
+        return self.uri, self.entry_id, self.start_ms, self.end_ms

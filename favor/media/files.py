@@ -9,7 +9,56 @@ def digest(*parts: object) -> str:
     return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+Label = str | int | float | bool | None
+Labels = tuple[tuple[str, Label], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What the corpus wants of a file, and what a manifest says about it.
+
+    Attributes:
+        start_ms: the first millisecond that is wanted, on the file's presentation clock.
+        end_ms: the first millisecond that is not wanted any more; None is the file's end.
+        prompt: replaces the prompt of captions.
+        labels: the manifest's id, language and further columns, by name; every row about this entry carries them.
+    """
+
+    start_ms: int = 0
+    end_ms: int | None = None
+    prompt: str | None = None
+    labels: Labels = ()
+
+    @property
+    def entry_id(self) -> str | None:
+        """Tells the entries of one file apart, by their spans and ids; None for a whole file without an id."""
+        wanted = (self.start_ms, self.end_ms, self.label("id"))
+        return None if wanted == (0, None, None) else digest(*wanted)
+
+    def label(self, name: str) -> Label:
+        """Returns what the manifest says in a column, or None."""
+        return next((value for known, value in self.labels if known == name), None)
+
+
+WHOLE_FILE = Entry()
+
+
+@dataclasses.dataclass(frozen=True)
+class Named:
+    """A file that a manifest names; nobody has looked yet whether there is one.
+
+    Attributes:
+        uri: a local path or any fsspec URL.
+        entry: what is wanted of it.
+        row: the manifest and the number of the row.
+    """
+
+    uri: str
+    entry: Entry
+    row: str
+
+
+@dataclasses.dataclass(frozen=True)
 class MediaFile:
     """One video, audio or image file of the corpus.
 
@@ -17,11 +66,13 @@ class MediaFile:
         uri: a local path or any fsspec URL.
         bytes: the file's size.
         version: what changes when the content does: an etag, a generation or a modification time.
+        entry: what is wanted of it; no part of its identity.
     """
 
     uri: str
     bytes: int
     version: str
+    entry: Entry = WHOLE_FILE
 
     @property
     def media_id(self) -> str:

@@ -9,7 +9,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from favor.errors import MediaError
-from favor.media.files import MediaFile
+from favor.media.files import MediaFile, Named
 
 MEDIA_SUFFIXES = frozenset(
     suffix
@@ -62,6 +62,21 @@ def list_media(pattern: str) -> Iterator[MediaFile | Unlisted]:
         yield from _expand(fs, info, chain)
 
 
+def look_up(named: Named) -> MediaFile:
+    """Finds the file that a manifest names.
+
+    Raises:
+        MediaError: ``directory``.
+        FileNotFoundError: if there is none.
+        OSError: if the store cannot be reached.
+    """
+    fs, path = fsspec.core.url_to_fs(named.uri)
+    info = fs.info(path)
+    if info["type"] == "directory":
+        raise MediaError("directory", f"{named.uri} is a directory; a row of a manifest names one file")
+    return dataclasses.replace(_media_file(fs, info, ""), uri=named.uri, entry=named.entry)
+
+
 def _match(pattern: str) -> Iterator[tuple[fsspec.AbstractFileSystem, dict[str, Any], str]]:
     """Yields what a pattern names directly: filesystem, entry, and the tail of a chained URL."""
     fs, path = fsspec.core.url_to_fs(pattern)
@@ -93,7 +108,10 @@ def _search(fs: fsspec.AbstractFileSystem, root: str, chain: str) -> Iterator[Me
         for error in unreadable:
             yield Unlisted(_uri(fs, str(error.filename or parent), chain), error)
         unreadable.clear()
-        for name, info in sorted(directories.items()):
+        in_order = sorted(directories.items())
+        directories.clear()
+        directories.update(in_order)  # so that every worker walks them in the same order
+        for name, info in in_order:
             if _has_media_suffix(name):
                 uri = _uri(fs, info["name"], chain)
                 yield Unlisted(uri, MediaError("directory", f"{uri} is a directory with a media file's name"))

@@ -1,4 +1,3 @@
-import dataclasses
 import datetime
 import time
 
@@ -7,7 +6,7 @@ import pytest
 
 from pipeline.dataset import build
 from pipeline.journal import RESOLVED, Journal, JournalWriter
-from pipeline.schema import SCHEMAS
+from pipeline.schema import SCHEMAS, values
 from transforms.records import Failure, Result
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -76,7 +75,7 @@ def test_a_writer_that_cannot_write_says_so(tmp_path):
 def test_failures_are_counted_until_they_are_mended(journal):
     journal.write("failures", [failure()])
     journal.write("failures", [failure(attempt=2)])
-    assert journal.failed() == {("/a.mp4", 0, 10): 2}
+    assert journal.failed() == {("/a.mp4", None, 0, 10): 2}
     journal.write("failures", [failure(attempt=3, code=RESOLVED)])
     assert journal.failed() == {}
 
@@ -116,4 +115,4 @@ def test_a_smaller_dataset_leaves_no_old_files(journal, tmp_path, monkeypatch):
 def test_every_row_type_fits_its_schema():
     for row in (result(1), failure()):
         table = "captions" if isinstance(row, Result) else "failures"
-        assert list(dataclasses.asdict(row)) == SCHEMAS[table].names
+        assert list(values(row)) == SCHEMAS[table].names

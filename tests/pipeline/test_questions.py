@@ -32,7 +32,7 @@ def test_a_relative_uri_means_the_file_that_the_tables_name(tmp_path, monkeypatc
     [
         ("q.jsonl", '{"question_id": "a", "question": "x"}\nnot json\n', "line 2"),
         ("q.jsonl", '{"question_id": "a"}\n', "line 1: 'question' is missing or empty"),
-        ("q.jsonl", "[1]\n", "line 1: must be an object"),
+        ("q.jsonl", "[1]\n", "line 1: must be a JSON object"),
         ("q.csv", "question_id,question\na,x\na,y\n", "line 3: question_id 'a' occurs twice"),
         ("q.csv", "id,text\na,x\n", "line 2: 'question_id' is missing"),
         ("q.csv", "question_id,question\n", "holds no questions"),
@@ -51,5 +51,5 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "q.csv").write_bytes(b"question_id,question\na,\xff\xfe\n")
-    with pytest.raises(FavorError, match="cannot read the questions"):
+    with pytest.raises(FavorError, match="line 2: 'question' is not UTF-8"):
         read_questions(str(tmp_path / "q.csv"))

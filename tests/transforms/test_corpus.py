@@ -1,14 +1,16 @@
 import collections
+import dataclasses
 
 import pytest
 from apache_beam.pvalue import TaggedOutput
 
-from favor.media.files import WindowKey
+from favor.media.files import Entry, WindowKey
 from favor.media.listing import list_media
 from favor.media.sampling import Sampling
+from favor.media.selection import Selection
 from transforms.corpus import MEDIA, SEGMENT_MS, WHOLE_CORPUS, ListCorpus, Plan, Shard
 from transforms.failures import FAILURES
-from transforms.records import CAPTIONS, Identity, Question
+from transforms.records import ANSWERS, CAPTIONS, Identity, Question
 
 IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
 CAPTION = Question(CAPTIONS, "caption", "What?")
@@ -81,6 +83,80 @@ def test_a_question_about_another_file_is_not_asked(media):
     other = Question(CAPTIONS, "other", "What?", uri="/other.mp4")
     assert {job.questions for job in jobs(plan(media, questions=(CAPTION, other)))} == {(CAPTION,)}
     assert jobs(plan(media, questions=(other,))) == []
+
+
+def entry(media, **wanted):
+    return plan(dataclasses.replace(media, entry=Entry(**wanted)))
+
+
+def test_only_the_span_of_an_entry_is_cut(media):
+    keys = [job.key for job in jobs(entry(media, start_ms=250, end_ms=1500))]
+    assert [(key.start_ms, key.end_ms) for key in keys] == [(250, 750), (750, 1250), (1250, 1500)]
+    whole = jobs(plan(media))[-1].key.end_ms
+    assert jobs(entry(media, start_ms=1000))[-1].key.end_ms == whole
+    assert jobs(entry(media, end_ms=10_000_000))[-1].key.end_ms == whole
+
+
+def test_a_span_behind_the_end_of_the_file_is_a_failure(media):
+    planned = entry(media, start_ms=60_000, labels=(("id", "x"),))
+    (row,) = planned[FAILURES]
+    assert (row.code, row.stage, row.labels) == ("outside", "probe", (("id", "x"),))
+    assert "before the start of its row in the manifest, 60.0 s" in row.message
+    assert not planned[MEDIA]
+
+
+def test_entries_of_one_file_have_results_and_rows_of_their_own(media):
+    entries = [Entry(), Entry(labels=(("id", "x"),)), Entry(end_ms=500), Entry(end_ms=500, labels=(("id", "x"),))]
+    (window,) = {IDENTITY.window_id(jobs(entry(media, **vars(each)))[0].key) for each in entries}
+    assert len({IDENTITY.result_id(window, CAPTION, each) for each in entries}) == len(entries)
+    assert len({entry(media, **vars(each))[MEDIA][0].entry_id for each in entries}) == len(entries)
+
+
+def test_a_manifest_replaces_the_prompt_of_captions_and_fills_in_the_language(media):
+    questions = (Question(CAPTIONS, "caption", "What?"), Question(ANSWERS, "q", "In {language}?"))
+    german = dataclasses.replace(media, entry=Entry(prompt="Why ({language})?", labels=(("language", "de"),)))
+    job, *_ = jobs(plan(german, questions=questions))
+    assert [question.text for question in job.questions] == ["Why (de)?", "In de?"]
+    (row,) = plan(media, questions=questions)[FAILURES]
+    assert row.code == "no_language"
+
+
+def test_a_manifest_is_listed_without_a_look_at_its_files(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"uri": "a.mp4"}\n{"uri": "a.mp4"}\n{"uri": 3}\n{"uri": "a.mp4", "end": 1}\n')
+    listed = outputs(ListCorpus(WHOLE_CORPUS), (str(tmp_path / "m.jsonl"),))
+    assert [(item.uri, item.entry.end_ms) for item in listed["main"]] == [
+        (f"{tmp_path}/a.mp4", None),
+        (f"{tmp_path}/a.mp4", 1000),
+    ]
+    assert [(row.uri, row.code) for row in listed[FAILURES]] == [(f"{tmp_path}/m.jsonl#3", "bad_manifest_row")]
+    (row,) = plan(listed["main"][1])[FAILURES]
+    assert (row.code, row.stage, row.uri) == ("not_found", "list", f"{tmp_path}/a.mp4")
+    assert row.entry_id == listed["main"][1].entry.entry_id
+
+
+def test_a_limit_ends_the_listing(tmp_path):
+    (tmp_path / "m.jsonl").write_text('{"uri": 3}\n{"uri": "a"}\n{"uri": "b"}\n{"uri": "c"}\n{"uri": 4}\n')
+    listed = outputs(ListCorpus(WHOLE_CORPUS, Selection(limit=2)), (str(tmp_path / "m.jsonl"), "nothing"))
+    assert [item.uri for item in listed["main"]] == [f"{tmp_path}/a", f"{tmp_path}/b"]
+    assert len(listed[FAILURES]) == 1
+
+
+def test_what_is_excluded_cannot_fail_either(tmp_path):
+    (tmp_path / "x.mp4").mkdir()
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "b.wav").touch()
+    listed = outputs(ListCorpus(WHOLE_CORPUS, Selection(exclude=("x.*", "*.wav"))), (str(tmp_path),))
+    assert [item.uri for item in listed["main"]] == [f"{tmp_path}/a.mp4"]
+    assert not listed[FAILURES]
+
+
+def test_shards_agree_on_a_sample(tmp_path):
+    for number in range(200):
+        (tmp_path / f"{number}.mp4").touch()
+    selection = Selection(share=0.3, limit=20)
+    shards = [outputs(ListCorpus(Shard(index, 3), selection), (str(tmp_path),))["main"] for index in range(3)]
+    assert shards[0] == shards[1] == shards[2]
+    assert len(shards[0]) == 20
 
 
 def test_shards_share_the_segments_of_one_file(media):
