@@ -46,8 +46,8 @@ def _encode_picture(container, codec, pictures, rate, clock, size, turn, options
     yield from stream.encode(None)
 
 
-def _encode_sound(container, codec, seconds, start, rate, layout, sound):
-    stream = container.add_stream(codec, rate=rate, layout=layout)
+def _encode_sound(container, codec, seconds, start, rate, layout, sound, options):
+    stream = container.add_stream(codec, rate=rate, layout=layout, options=options)
     samples = sound(np.arange(round(seconds * rate)) / rate).astype(np.float32)
     frame = AudioFrame.from_ndarray(np.tile(samples, (stream.layout.nb_channels, 1)), "fltp", layout)
     frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), round(start * rate)
@@ -70,6 +70,7 @@ def _write_clip(
     video_options: dict[str, str] | None = None,
     pixel_format: str | None = None,
     aspect: Fraction = Fraction(1),
+    audio_options: dict[str, str] | None = None,
     sample_rate: int = 48_000,
     layout: str = "stereo",
     sound: Callable[[np.ndarray], np.ndarray] = tone,
@@ -95,6 +96,7 @@ def _write_clip(
         video_options: for the encoder of the picture.
         pixel_format: libav's name of how its pixels are stored.
         aspect: width of a pixel by its height.
+        audio_options: for the encoder of the sound.
         sample_rate: of the sound in Hz.
         layout: of its channels, each of which gets the same sound.
         sound: times (n,) in seconds -> samples (n,).
@@ -117,7 +119,8 @@ def _write_clip(
             )
         if audio:
             length = seconds if sound_seconds is None else sound_seconds
-            packets += _encode_sound(container, audio, length, start + audio_start, sample_rate, layout, sound)
+            begin, options = start + audio_start, audio_options or {}
+            packets += _encode_sound(container, audio, length, begin, sample_rate, layout, sound, options)
         container.mux(packets)
     return path
 

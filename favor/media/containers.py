@@ -23,13 +23,14 @@ from favor.errors import MediaError
 Opener = Callable[[str], AbstractContextManager[Any]]  # of the bytes behind a URI: a local path or a file object
 _opener: Opener | None = None
 PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "sdp", "vobsub", "webm_dash_manifest"})  # lead to other files
+HEADERLESS = frozenset({"bitpacked", "rawvideo", "v210", "v210x"})  # and PCM: nothing says what the bytes are
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails  # cover art and preview pictures
 STORAGE_FAILURES = frozenset({errno.ENOENT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENXIO})
 MAX_PIXELS = 1 << 27  # 134 million, twice an 8K film of 2:1 and more than telephones take; decoders hold up to 17
-RAW_FORMATS = frozenset({"h264", "hevc"})  # formats without any times
+RAW_FORMATS = frozenset({"h264", "hevc", "m4v", "mpegvideo"})  # formats without any times
 NO_PRESENTATION_TIMES = RAW_FORMATS | {"avi"}  # formats that say at most when packets are decoded
 RAW_FRAME_RATE = Fraction(25)  # frames a second where nothing says; what players take
-PICTURE_FORMATS = ("image2", "_pipe")  # how libavformat's names of still picture formats end
+PICTURE_FORMATS = ("image2", "_pipe", "_pix")  # how libavformat's names of still picture formats end
 MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
 
 
@@ -61,8 +62,8 @@ def open_container(uri: str) -> Iterator[InputContainer]:
         uri: a local path or any fsspec URL. Remote files are read ahead by whole blocks.
 
     Raises:
-        MediaError: ``directory`` or ``empty_file``, ``playlist`` for what only leads to other files, or ``damaged`` for
-            what libav cannot make sense of.
+        MediaError: ``directory`` or ``empty_file``; ``not_self_contained`` for playlists and bare samples; ``damaged``
+            for what libav cannot make sense of.
         OSError: if the file cannot be found or read.
         MemoryError: if it needs more memory than there is.
     """
@@ -84,14 +85,16 @@ def _open(file: BinaryIO, uri: str) -> InputContainer:
     try:
         return cast(InputContainer, av.open(bare, options=options, metadata_errors="replace"))
     except av.ArgumentError as error:  # a format that is not on the list; damage has other names
-        raise MediaError("playlist", f"{uri} leads to other files or streams; name these instead") from error
+        what = "a playlist, or samples without a header; name files that hold everything"
+        raise MediaError("not_self_contained", f"{uri}: {what}") from error
 
 
 @functools.cache
 def _formats() -> str:
-    """Returns all formats but playlists and those that read no file, such as cameras, for libavformat."""
+    """Returns the formats of files that hold everything, for libavformat: no playlists, cameras or bare samples."""
     names = set()
-    for name in av.formats_available - PLAYLISTS:
+    pcm = {name[4:] for name in av.codecs_available if name.startswith("pcm_")}
+    for name in av.formats_available - PLAYLISTS - HEADERLESS - pcm:
         with contextlib.suppress(ValueError):  # it can only be written
             if name == "image2" or not ContainerFormat(name, "r").no_file:  # image2 reads what it is given
                 names.add(name)
@@ -99,9 +102,12 @@ def _formats() -> str:
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """Returns the picture: the default video stream, else the largest; never cover art, nor what cannot be decoded."""
+    """Returns the picture: the default video stream, else the largest, else the longest.
+
+    It is never cover art, nor what cannot be decoded. A moving AVIF holds a still picture too, of the same size.
+    """
     films = [s for s in container.streams.video if s.codec_context and not s.disposition & NOT_FILMS]
-    return max(films, key=lambda s: (_is_default(s), s.width * s.height), default=None)
+    return max(films, key=lambda s: (_is_default(s), s.width * s.height, s.frames), default=None)
 
 
 def audio_stream(container: InputContainer, uri: str, track: int | None = None) -> AudioStream | None:
@@ -135,7 +141,7 @@ def usable_streams(
     if video and video.width * video.height > MAX_PIXELS:
         raise MediaError("too_large", f"{uri}: {video.width}x{video.height} pixels; at most {MAX_PIXELS} are decoded")
     if video is None and audio is None:
-        kinds = ", ".join(f"{s.type} {s.codec_tag}".strip() for s in container.streams) or "none at all"
+        kinds = ", ".join(stream.type for stream in container.streams) or "none at all"
         raise MediaError("no_streams", f"{uri}: no picture or sound that can be decoded; its streams: {kinds}")
     return video, audio
 

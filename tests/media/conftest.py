@@ -125,3 +125,16 @@ def grain():
         return np.ascontiguousarray(noise[:height, shift % 300 : shift % 300 + width])
 
     return picture
+
+
+@pytest.fixture(scope="session")
+def delay():
+    def delay(audio, sound):
+        """How many 16 kHz samples later than ``sound`` the audio is, by their correlation."""
+        expected = sound(np.arange(len(audio)) / 16_000)
+        size = 2 * len(audio)
+        correlation = np.fft.irfft(np.fft.rfft(audio, size) * np.conj(np.fft.rfft(expected, size)))
+        lag = int(np.argmax(correlation))
+        return lag if lag < len(audio) else lag - size
+
+    return delay

@@ -10,14 +10,15 @@ LIST = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nother.ts\n#EXT-X-ENDLIST\n
 SESSION = (
     "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
 )
+RAW = {"video": "rawvideo", "audio": None, "format": "rawvideo"}
 PLAYLISTS = {  # the name of a file, what it holds, the failure
-    "list.m3u8": (LIST, "playlist"),
+    "list.m3u8": (LIST, "not_self_contained"),
     "list.mp4": (LIST, "damaged"),
-    "script.ffconcat": ("ffconcat version 1.0\nfile other.ts\n", "playlist"),
-    "script.mp4": ("ffconcat version 1.0\nfile other.ts\n", "playlist"),
-    "session.sdp": (SESSION, "playlist"),
-    "session.mkv": (SESSION, "playlist"),
-    "other.idx": ("# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n", "playlist"),
+    "script.ffconcat": ("ffconcat version 1.0\nfile other.ts\n", "not_self_contained"),
+    "script.mp4": ("ffconcat version 1.0\nfile other.ts\n", "not_self_contained"),
+    "session.sdp": (SESSION, "not_self_contained"),
+    "session.mkv": (SESSION, "not_self_contained"),
+    "other.idx": ("# VobSub index file, v7 (do not modify this line!)\nid: en, index: 0\n", "not_self_contained"),
 }
 
 
@@ -64,6 +65,13 @@ def test_a_file_cannot_make_others_be_read(write_clip, tmp_path, monkeypatch, na
     (tmp_path / name).write_text(content)
     assert reason(tmp_path / name) == code
     assert other.stat().st_atime == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("sw", {"video": None, "audio": "pcm_s16le", "format": "s16le"}), ("yuv", RAW)]
+)
+def test_samples_without_a_header_are_not_guessed_at(write_clip, tmp_path, suffix, codec):
+    assert reason(write_clip(tmp_path / f"bare.{suffix}", **codec)) == "not_self_contained"
 
 
 @pytest.mark.parametrize("name", ["%03d.jpg", "*.jpg", "still.%d", "still?.png"])

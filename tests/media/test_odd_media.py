@@ -52,15 +52,6 @@ class Kind:
         return self.name
 
 
-def delay(audio, sound):
-    """How many 16 kHz samples later than ``sound`` the audio is, by their correlation."""
-    expected = sound(np.arange(len(audio)) / 16_000)
-    size = 2 * len(audio)
-    correlation = np.fft.irfft(np.fft.rfft(audio, size) * np.conj(np.fft.rfft(expected, size)))
-    lag = int(np.argmax(correlation))
-    return lag if lag < len(audio) else lag - size
-
-
 def half(content):
     return content[: len(content) // 2]
 
@@ -131,6 +122,8 @@ KINDS = [
     Kind("bare.h264", RAW, beep=None),
     Kind("bare.hevc", {**RAW, "video": "libx265", "video_options": {"x265-params": "log-level=none"}}, beep=None),
     Kind("flash.flv", {"video": "flv", "audio": "libmp3lame", "sample_rate": 44_100}),
+    Kind("animated.avif", {"video": "libsvtav1", "audio": None, "video_options": {"preset": "12"}}, beep=None),
+    Kind("bare.m2v", {**RAW, "video": "mpeg2video", "frame_rate": 25, "format": "mpeg2video"}, beep=None),
     Kind("animated.gif", {"video": "gif", "audio": None}, beep=None, within=0.2),
     Kind("sound.wav", {**SOUND, "audio": "pcm_s16le"}, flash=None, size=None),
     Kind("sound.opus", {**SOUND, "audio": "libopus"}, flash=None, size=None),
@@ -160,7 +153,7 @@ def test_there_are_enough_kinds():
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.code], ids=str)
-def test_odd_files_are_read_right(flash, kind):
+def test_odd_files_are_read_right(flash, delay, kind):
     path = written(kind, flash)
     info = probe(MediaFile(path, 1, "v"))
     clips = read_all(path, kind)
