@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from favor.prompt import CAPTION_PROMPT, TRANSCRIBE_PROMPT, dialogue
+from favor.prompt import CAPTION_PROMPT, TRANSCRIBE_PROMPT
 from favor.synthetic.captions import caption, full_name, picture_caption, sound_caption
 from favor.synthetic.choosing import Rng, chance, pick
 from favor.synthetic.items import BOTH, HEARD, SEEN, STATIC, Item, shuffled_choices
-from favor.synthetic.looking import follow_ups, looking_questions, objects
+from favor.synthetic.looking import looking_questions, objects
 from favor.synthetic.places import place_phrase
 from favor.synthetic.scene import Figure, Scene
 from favor.synthetic.vocabulary import COLOURS, SHAPES, spoken_words, with_article
@@ -70,21 +70,6 @@ def reading(rng: Rng, scene: Scene) -> list[Item]:
 def watching(rng: Rng, scene: Scene) -> list[Item]:
     """Returns the questions about a video, of all three kinds."""
     return [*looking_questions(rng, scene, "video_qa"), *watching_questions(rng, scene)]
-
-
-def dialogues(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns a dialogue: a question whose answer is an object, perhaps another one, and one about "it"."""
-    named = {f"the {figure.name}": figure for figure in scene.figures if not figure.turns}
-    openings = [item for item in watching(rng, scene) if item.answer in named]
-    if not openings:
-        return []
-    opening = pick(rng, openings)
-    later = follow_ups(rng, scene, named[opening.answer])
-    if not later:
-        return []
-    last = later[0]
-    turns = [(item.question, item.answer) for item in (opening, *later[1:2])]
-    return [dataclasses.replace(last, task="avsd", question=dialogue(turns, last.question))]
 
 
 def spoken_question(rng: Rng, scene: Scene) -> Written:

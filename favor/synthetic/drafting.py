@@ -93,7 +93,7 @@ class Stage:
         Returns:
             Whether it was possible.
         """
-        candidates = shuffled(self.rng, self.visible(time - APPROACH))
+        candidates = shuffled(self.rng, self.visible(max(0.0, time - APPROACH)))
         return any(getattr(self, kind)(index, time) for index in candidates)
 
     def flash(self, index: int, time: float) -> bool:
@@ -217,9 +217,9 @@ def _names(rng: Rng, count: int, things: float) -> list[tuple[str, str]]:
     return names
 
 
-def beats(rng: Rng, count: int) -> tuple[list[float], float]:
-    """Returns when things happen, and how long the scene is, in seconds."""
+def beats(rng: Rng, count: int, lead: Span) -> tuple[list[float], float]:
+    """Returns when things happen, the first between the seconds of ``lead``, and how long the scene is."""
     gaps = rng.uniform(1.6, 2.2, count)
-    times = np.cumsum(gaps) - gaps[0] + rng.uniform(0.8, 1.4)
+    times = np.cumsum(gaps) - gaps[0] + rng.uniform(*lead)
     assert all(after - before > 2 * APPROACH for before, after in pairwise(times))
     return [round(float(time), 3) for time in times], round(float(times[-1] + rng.uniform(1.0, 1.5)), 3)

@@ -21,18 +21,6 @@ def looking_questions(rng: Rng, scene: Scene, task: str) -> list[Item]:
     ]
 
 
-def follow_ups(rng: Rng, scene: Scene, figure: Figure) -> list[Item]:
-    """Returns questions about "it", a figure that was spoken of, in random order."""
-    asked = [("Is it small or large?", figure.size, tuple(words.SIZES))]
-    asked.append(("Is it plain, striped or spotted?", figure.texture, words.TEXTURES))
-    if figure in steady(scene):
-        asked.append(("Where is it?", place_phrase(*figure.place(0)), PLACE_PHRASES))
-    items = [
-        Item("avsd", text, answer, STATIC, SEEN, shuffled_choices(rng, answer, all_)) for text, answer, all_ in asked
-    ]
-    return shuffled(rng, items)
-
-
 Asked = tuple[str, str, tuple[str, ...]]  # question, answer, choices
 
 

@@ -15,7 +15,7 @@ COLOURS = {
     "pink": (255, 120, 190),
     "white": (250, 250, 250),
 }
-BACKGROUNDS = {"black": (15, 15, 15), "grey": (118, 120, 124), "brown": (92, 58, 34), "beige": (214, 196, 162)}
+BACKGROUNDS = {"black": (15, 15, 15), "grey": (150, 152, 156), "brown": (105, 78, 56), "beige": (214, 196, 162)}
 SHAPES = ("circle", "square", "triangle", "star", "cross")
 SIZES = {"small": 0.085, "large": 0.14}  # half the height, as a share of the picture's
 TEXTURES = ("plain", "striped", "spotted")

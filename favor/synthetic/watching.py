@@ -44,9 +44,15 @@ def _any(rng: Rng, options: Sequence[Event]) -> Event | None:
     return pick(rng, options) if options else None
 
 
-def _flashing_once(scene: Scene) -> list[Event]:
+def flashing_once(scene: Scene) -> list[Event]:
+    """Returns the flashes of the figures that flash only once."""
     counts = Counter(event.figure for event in flashes(scene))
     return [event for event in flashes(scene) if counts[event.figure] == 1]
+
+
+def _has_own_sound(scene: Scene, event: Event) -> bool:
+    """Whether the words alone tell which sound belongs to a figure: a bell rings."""
+    return scene.figures[event.figure].shape in words.OWN_SOUNDS
 
 
 def _sound_of(scene: Scene, event: Event) -> Sound | None:
@@ -61,7 +67,8 @@ def _who_when_heard(rng: Rng, scene: Scene) -> Asked | None:
     if len({event.figure for event in flashes(scene)}) < 2:
         return None
     once = heard_once(scene)
-    event = _any(rng, [event for event in flashes(scene) if _sound_of(scene, event) in once])
+    strange = [event for event in flashes(scene) if not _has_own_sound(scene, event)]
+    event = _any(rng, [event for event in strange if _sound_of(scene, event) in once])
     if event is None or event.sound is None:
         return None
     clause = sounding(scene.sounds[event.sound].kind)
@@ -74,8 +81,8 @@ def _heard_when(rng: Rng, scene: Scene) -> Asked | None:
     if len({sound.kind for sound in scene.sounds}) < 2:
         return None
     told = Counter(event_clause(scene, event) for event in scene.events)
-    events = [event for event in scene.events if event.sound is not None and told[event_clause(scene, event)] == 1]
-    event = _any(rng, events)
+    events = [event for event in scene.events if event.sound is not None and not _has_own_sound(scene, event)]
+    event = _any(rng, [event for event in events if told[event_clause(scene, event)] == 1])
     if event is None or event.sound is None:
         return None
     text = pick(
@@ -89,7 +96,8 @@ def _heard_when(rng: Rng, scene: Scene) -> Asked | None:
 
 def _together(rng: Rng, scene: Scene) -> Asked | None:
     """Whether a sound that is heard is heard with a flash."""
-    events, once = _flashing_once(scene), heard_once(scene)
+    events, once = flashing_once(scene), heard_once(scene)
+    events = [event for event in events if not _has_own_sound(scene, event)]
     yes = chance(rng, 0.5)
     pairs = [(event, sound) for event in events for sound in once if (_sound_of(scene, event) is sound) == yes]
     if not pairs or len(scene.events) < 2:

@@ -9,6 +9,7 @@ from favor.media.clip import FRAMES_PER_SECOND, Clip
 from favor.media.sampling import slot_count
 from favor.synthetic import asking, writing
 from favor.synthetic.choosing import Rng, chance, pick
+from favor.synthetic.dialogues import dialogues
 from favor.synthetic.items import Item
 from favor.synthetic.render import render
 from favor.synthetic.scene import Scene
@@ -68,7 +69,7 @@ def _talk(rng: Rng) -> Written:
 
 def _action(rng: Rng) -> Written:
     scene = writing.write_action(rng)
-    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *asking.dialogues(rng, scene)]
+    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *dialogues(rng, scene)]
 
 
 def _source(rng: Rng) -> Written:

@@ -9,16 +9,42 @@ from favor.synthetic import vocabulary as words
 from favor.synthetic.choosing import Rng, chance, pick
 from favor.synthetic.drafting import Stage, beats
 from favor.synthetic.places import place_phrase
-from favor.synthetic.scene import Event, Scene, Sign, Sound
+from favor.synthetic.scene import Event, Scene, Sign, Sound, Span
 from favor.synthetic.sentences import LEAD, say, sentence
 
 PATTERNS = ("plain", "plain", "gradient", "stripes", "grain")
-# How often something happens, against the others.
-HAPPENINGS = {"flash": 4.0, "vanish": 1.0, "appear": 1.0, "turn": 1.5, "move": 1.5, "hit": 2.5, "bounce": 1.0}
-BEATS = (0.15, 0.35, 0.3, 0.2)  # how often 1, 2, ... things happen in a short video
-LONG = 0.06  # the share of videos in which more happens, up to half a minute
-LONGEST = 30.0
+LONGEST = 30.0  # seconds
 SHORT_SOUND = (0.5, 0.8)  # seconds
+FOREIGN = 0.5  # seconds that a foreign sound is away from every flash
+
+
+@dataclasses.dataclass(frozen=True)
+class Plot:
+    """What may happen in a video.
+
+    Attributes:
+        happenings: how often each kind of event happens, against the others.
+        heard: the share of events that a sound begins with.
+        things: the share of figures that have a sound of their own.
+        lead: between how many seconds the first event is.
+        counts: how often 1, 2, ... things happen.
+        long: the share of videos in which 5 to 12 things happen, in up to half a minute.
+    """
+
+    happenings: tuple[tuple[str, float], ...]
+    heard: float
+    things: float = 0.35
+    lead: Span = (0.8, 1.4)
+    counts: tuple[float, ...] = (0.15, 0.35, 0.3, 0.2)
+    long: float = 0.06
+
+
+FLASHES = (("flash", 1.0),)
+EVENTS = (("flash", 4.0), ("vanish", 1.0), ("appear", 1.0), ("turn", 1.5), ("move", 1.5), ("hit", 2.5), ("bounce", 1.0))
+ACTION = Plot(EVENTS, heard=0.65)
+SOURCE = Plot(FLASHES, heard=1.0)
+# The first flash comes at any time, so that the sound alone does not tell whether it is foreign.
+MATCH = Plot(FLASHES, heard=1.0, things=0.6, lead=(0.3, 2.3), counts=(0.4, 0.35, 0.25), long=0.0)
 
 
 def _background(rng: Rng) -> tuple[str, str]:
@@ -88,26 +114,20 @@ def write_talk(rng: Rng) -> Scene:
     )
 
 
-def write_action(rng: Rng, happenings: dict[str, float] | None = None, heard: float = 0.65) -> Scene:
-    """A video in which things happen, with and without sounds.
-
-    Args:
-        rng: chooses.
-        happenings: how often each kind of event happens; the usual if not given.
-        heard: the share of events that a sound begins with.
-    """
-    long = chance(rng, LONG)
-    times, seconds = beats(rng, int(rng.integers(5, 13)) if long else int(rng.choice(4, p=BEATS)) + 1)
+def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
+    """A video in which things happen, with and without sounds."""
+    usual = int(rng.choice(len(plot.counts), p=plot.counts)) + 1
+    times, seconds = beats(rng, int(rng.integers(5, 13)) if chance(rng, plot.long) else usual, plot.lead)
     while seconds > LONGEST:
         times, seconds = times[:-1], round(times[-2] + 1.5, 3)
-    stage = Stage(rng, int(rng.integers(2, 5)))
-    weights = happenings or HAPPENINGS
+    kinds, weights = zip(*plot.happenings, strict=True)
+    stage = Stage(rng, int(rng.integers(2, 5)), plot.things)
     for time in times:
         before = len(stage.events)
         while len(stage.events) == before:
-            kind = str(rng.choice(list(weights), p=np.array(list(weights.values())) / sum(weights.values())))
+            kind = str(rng.choice(kinds, p=np.array(weights) / sum(weights)))
             stage.happen(kind, time)
-        if chance(rng, heard):
+        if chance(rng, plot.heard):
             _sound(stage, before)
     return Scene(
         seconds,
@@ -139,7 +159,7 @@ def _sound(stage: Stage, event: int) -> None:
 def write_source(rng: Rng) -> Scene:
     """A video in which several figures flash and one of them makes a sound meanwhile."""
     while True:
-        scene = write_action(rng, {"flash": 1.0}, heard=1.0)
+        scene = write_action(rng, SOURCE)
         if len({event.figure for event in scene.events}) > 1:
             break
     kept = int(rng.integers(len(scene.events)))
@@ -151,26 +171,17 @@ def write_source(rng: Rng) -> Scene:
 
 def write_match(rng: Rng) -> Scene:
     """A video in which every flash is heard; in half of them the sound is that of another one."""
-    scene = write_action(rng, {"flash": 1.0}, heard=1.0)
-    return scene if chance(rng, 0.5) else _with_foreign_sound(rng, scene)
-
-
-def _with_foreign_sound(rng: Rng, scene: Scene) -> Scene:
-    """Replaces the sounds by others at other times: halfway between the flashes, and after the last."""
-    present = {sound.kind for sound in scene.sounds}
-    kinds = [kind for kind in words.SOUNDS if kind not in present and kind not in _owned(scene)]
-    times = [event.time + 0.9 + float(rng.uniform(-0.1, 0.0)) for event in scene.events]
-    foreign = tuple(
-        dataclasses.replace(sound, kind=pick(rng, kinds), time=round(time, 3), seconds=0.5, source=None)
-        for sound, time in zip(scene.sounds, times, strict=True)
-        if time + 0.5 < scene.seconds
-    )
+    scene = write_action(rng, MATCH)
+    if chance(rng, 0.5):
+        return scene
+    while True:
+        sounds = write_action(rng, MATCH).sounds
+        foreign = tuple(dataclasses.replace(sound, source=None) for sound in sounds if sound.time < scene.seconds - 0.4)
+        distances = [abs(event.time - sound.time) for event in scene.events for sound in foreign]
+        if distances and min(distances) > FOREIGN:
+            break
     events: tuple[Event, ...] = tuple(dataclasses.replace(event, sound=None) for event in scene.events)
     return dataclasses.replace(scene, events=events, sounds=foreign, compatible=False)
-
-
-def _owned(scene: Scene) -> set[str]:
-    return {words.OWN_SOUNDS[figure.shape] for figure in scene.figures if figure.shape in words.OWN_SOUNDS}
 
 
 def with_voice(rng: Rng, scene: Scene, text: str) -> Scene:
