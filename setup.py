@@ -36,6 +36,7 @@ setup(
         "numpy>=2",
         "pillow>=10.1",  # the first with a scalable font of its own
         "duckdb>=1.4",
+        "jiwer>=4,<5",
         "pandas>=2.2",
         "pyarrow>=18,<26",  # the range that Beam supports
         "fsspec>=2025.3",

@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 import json
 import time
-from typing import Any
 
 from favor.errors import FavorError
 from pipeline.dataset import build
@@ -15,7 +14,7 @@ from pipeline.progress import shown
 from pipeline.published import published
 from pipeline.report import Summary, table_metadata
 from pipeline.runners import make_run
-from pipeline.schema import SCHEMA_VERSION
+from pipeline.schema import SCHEMA_VERSION, check_schema
 from pipeline.storage import RUN_FILE, Storage
 
 
@@ -78,17 +77,3 @@ def claim(storage: Storage, options: RunOptions, overwrite: bool) -> RunOptions:
     if made is None or after != before:
         storage.write(json.dumps(after, indent=2).encode(), RUN_FILE)
     return dataclasses.replace(options, labels=labels)
-
-
-def check_schema(made: dict[str, Any], output: str) -> None:
-    """Makes sure that this version can read an output.
-
-    Raises:
-        FavorError: if a newer version has written it.
-    """
-    version = made.get("schema", SCHEMA_VERSION)
-    if version > SCHEMA_VERSION:
-        raise FavorError(
-            f"{output} holds tables of schema {version}, and this version of favor knows schemas up to "
-            f"{SCHEMA_VERSION}. Install a newer favor, or choose another --output"
-        )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from favor.errors import FavorError
 from transforms.records import RESULT_TABLES, Failure, MediaRow, Result
 
 # Grows whenever a column is added, which older files then lack and have nothing in. Columns are neither renamed nor
@@ -68,3 +69,17 @@ def values(row: typing.Any) -> dict[str, typing.Any]:
     by_name = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
     labels = by_name.pop("labels")
     return {**by_name, **dict(labels)}
+
+
+def check_schema(made: Mapping[str, typing.Any], output: str) -> None:
+    """Makes sure that this version can read an output.
+
+    Raises:
+        FavorError: if a newer version has written it.
+    """
+    version = made.get("schema", SCHEMA_VERSION)
+    if version > SCHEMA_VERSION:
+        raise FavorError(
+            f"{output} holds tables of schema {version}, and this version of favor knows schemas up to "
+            f"{SCHEMA_VERSION}. Install a newer favor, or choose another --output"
+        )
