@@ -11,6 +11,7 @@ import click
 from favor.prompt import CAPTION_PROMPT, TRANSCRIBE_PROMPT
 
 if TYPE_CHECKING:
+    from favor.media.selection import Selection
     from pipeline.options import RunOptions
     from pipeline.report import Summary
     from transforms.records import Question
@@ -219,7 +220,6 @@ def make_options(
     from favor import GenerationOptions
     from favor.card import describe
     from favor.media.sampling import Sampling
-    from favor.media.selection import Selection
     from pipeline.labels import corpus_labels
     from pipeline.options import RunOptions, auto_batch_size
     from transforms.records import Identity
@@ -236,7 +236,7 @@ def make_options(
     return RunOptions(
         corpus=corpus,
         questions=asked,
-        selection=Selection(exclude, 1.0 if sample is None else sample, seed, limit),
+        selection=selection(exclude, sample, seed, limit),
         labels=labels,
         streamed=streamed,
         identity=Identity(card.name, card.revision, precision, str(sampling), settings),
@@ -249,6 +249,13 @@ def make_options(
         quantization=quantization,
         **rest,
     )
+
+
+def selection(exclude: tuple[str, ...], sample: float | None, seed: int, limit: int | None) -> Selection:
+    """Returns which files of a corpus are taken, by the options of that name."""
+    from favor.media.selection import Selection
+
+    return Selection(exclude, 1.0 if sample is None else sample, seed, limit)
 
 
 def _asked(texts: tuple[str, ...], files: tuple[str, ...]) -> list[Question]:

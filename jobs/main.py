@@ -7,7 +7,15 @@ import click
 from pipeline.environment import set_up
 
 # Each subcommand and the module that holds it.
-COMMANDS = {"caption": "caption", "qa": "qa", "transcribe": "transcribe", "import": "import_", "status": "status"}
+COMMANDS = {
+    "caption": "caption",
+    "qa": "qa",
+    "transcribe": "transcribe",
+    "plan": "plan",
+    "status": "status",
+    "diff": "diff",
+    "import": "import_",
+}
 
 
 class JobGroup(click.Group):

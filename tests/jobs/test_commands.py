@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -133,6 +134,52 @@ def test_the_status_of_something_else_is_an_error(archive):
     assert "run.json" in favor("status", archive, status=1)
 
 
+def test_a_run_compared_with_itself_is_the_same(captioned, tmp_path):
+    output, _ = captioned
+    told = favor("diff", output, output, "--exit-code", "--output", tmp_path / "changed.jsonl")
+    assert "transcripts 4 equal, 0 changed" in told
+    assert (tmp_path / "changed.jsonl").read_text() == ""
+
+
+def test_a_difference_and_trouble_have_their_own_status(captioned, archive, tmp_path):
+    output, _ = captioned
+    other = shutil.copytree(output, tmp_path / "other")
+    rows = pq.read_table(other / "captions")
+    texts = ["another text", *rows["text"].to_pylist()[1:]]
+    changed = rows.set_column(rows.schema.get_field_index("text"), "text", [texts])
+    pq.write_table(changed, other / "captions" / "part-00000.parquet")
+    told = favor("diff", output, other, "--exit-code", "--json", "-o", tmp_path / "changed.parquet", status=1)
+    assert json.loads(told)["tables"]["captions"]["changed"] == 1
+    assert pq.read_table(tmp_path / "changed.parquet")["text_b"].to_pylist() == ["another text"]
+    assert "run.json" in favor("diff", output, archive, "--exit-code", status=2)
+
+
+def test_a_plan_foretells_the_run(captioned, archive):
+    how = ["--window-seconds", 1, *SHORT, "--price-per-hour", 2, "--currency", "EUR"]
+    told = json.loads(favor("plan", archive, *how, "--json"))
+    report = json.loads((captioned[0] / "run_report.json").read_text())
+    assert told["corpus"]["windows"] == report["windows"]["planned"]
+    assert told["corpus"]["files_failed"] == report["files"]["failed"]
+    prediction = told["prediction"]
+    assert prediction["costs"]["windows"] == 4
+    assert min(prediction["costs"].values()) > 0
+    assert prediction["money"] == pytest.approx(prediction["forecast"]["seconds"] / 1800)
+
+
+def test_a_plan_without_the_model_needs_no_torch(archive):
+    arguments = [str(archive), "--no-calibrate", "--window-seconds", "1"]
+    check = f"import sys; from jobs.main import main; main(['plan', *{arguments}], standalone_mode=False)"
+    told = subprocess.run(
+        [sys.executable, "-c", f"{check}; assert 'torch' not in sys.modules"],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert "files      6: 2 readable, 4 failed" in told.stdout
+    assert "windows    4" in told.stdout
+    assert "empty_file: " in told.stdout
+
+
 def test_the_tables_say_how_they_were_made(captioned):
     metadata = pq.read_schema(captioned[0] / "captions" / "part-00000.parquet").metadata
     assert json.loads(metadata[b"favor"])["sampling"]["window_ms"] == 1000
@@ -239,7 +286,7 @@ def test_an_unknown_beam_option_is_refused(archive, tmp_path):
 
 
 def test_help_shows_examples():
-    for name in ("caption", "qa", "transcribe", "status"):
+    for name in ("caption", "qa", "transcribe", "plan", "status", "diff"):
         assert f"favor {name} " in favor(name, "--help").split("Examples:")[1]
 
 
