@@ -62,8 +62,8 @@ def open_container(uri: str) -> Iterator[InputContainer]:
         uri: a local path or any fsspec URL. Remote files are read ahead by whole blocks.
 
     Raises:
-        MediaError: ``directory`` or ``empty_file``; ``not_self_contained`` for playlists and bare samples; ``damaged``
-            for what libav cannot make sense of.
+        MediaError: ``directory``, ``empty_file`` or ``not_a_file``; ``not_self_contained`` for playlists and
+            bare samples; ``damaged`` for what libav cannot make sense of.
         OSError: if the file cannot be found or read.
         MemoryError: if it needs more memory than there is.
     """

@@ -24,7 +24,7 @@ def open_source(uri: str) -> Iterator[Any]:
         uri: a local path or any fsspec URL.
 
     Raises:
-        MediaError: ``directory`` or ``empty_file``.
+        MediaError: ``directory``, ``empty_file``, or ``not_a_file`` for pipes and devices, which never end.
         OSError: if the file cannot be found or read.
     """
     filesystem, path = fsspec.core.url_to_fs(uri)
@@ -35,6 +35,8 @@ def open_source(uri: str) -> Iterator[Any]:
         return
     if Path(path).is_dir():
         raise MediaError("directory", f"{uri} is a directory; name a file or a pattern such as {path}/*.mp4")
+    if Path(path).exists() and not Path(path).is_file():
+        raise MediaError("not_a_file", f"{uri} is a pipe or a device; copy what comes out of it into a file")
     with Path(path).open("rb") as file:  # what cannot be opened is told apart here from what libav refuses
         empty = not file.read(1)
     if empty:

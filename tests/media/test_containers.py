@@ -33,6 +33,11 @@ def test_a_directory_is_not_a_file(tmp_path):
     assert reason(tmp_path) == "directory"
 
 
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert reason(tmp_path / "pipe.mp4") == "not_a_file"
+
+
 def test_an_empty_file_is_named(empty_file):
     assert reason(empty_file) == "empty_file"
 

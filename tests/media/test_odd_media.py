@@ -80,6 +80,16 @@ def matroska_duration(seconds):
     return change
 
 
+def without_durations(content):
+    """Zeroes what the boxes of an mp4 say about how long it, its tracks and their media are."""
+    for name, offset in ((b"mvhd", 16), (b"tkhd", 20), (b"mdhd", 16)):
+        parts = content.split(name)
+        content = name.join([parts[0], *(part[:offset] + bytes(4) + part[offset + 4 :] for part in parts[1:])])
+    return content
+
+
+JUNK = bytes(range(256)) * 4
+M2TS = {"mpegts_m2ts_mode": "1"}
 FRAGMENTED = {"movflags": "frag_keyframe+empty_moov"}
 FAST = {"movflags": "faststart"}
 SOUND = {"video": None}
@@ -131,6 +141,21 @@ KINDS = [
     Kind("photograph.jpg", {**STILL, "video": "mjpeg"}, duration=0.5, flash=None, beep=None),
     Kind("absurdly_long.mkv", {}, matroska_duration(10_000_000)),
     Kind("absurdly_short.mkv", {}, matroska_duration(0.001)),
+    Kind("junk_before.ts", {}, lambda content: JUNK + content),
+    Kind("junk_before.mp3", {**SOUND, "audio": "libmp3lame"}, lambda content: JUNK + content, flash=None, size=None,
+         within=0.1),
+    Kind("named_wrongly.avi", {"format": "mp4"}),
+    Kind("written_twice.mp4", {}, lambda content: content + content),
+    Kind("without_durations.mp4", {}, without_durations),
+    Kind("without_index.avi", {"video": "mpeg4", "audio": "pcm_s16le"}, lambda content: content.partition(b"idx1")[0]),
+    Kind("endless.wav", {**SOUND, "audio": "pcm_s16le"}, with_number(b"data", 0, (1 << 32) - 1), flash=None, size=None),
+    Kind("begins_within.ts", {"video_options": {"g": "5"}}, lambda content: content[6 * 188 :]),
+    Kind("192_byte_packets.m2ts", {"container_options": M2TS}),
+    Kind("clock_wraps.ts", {"start": 95_442.0}),
+    Kind("transparent.webm", {"video": "libvpx-vp9", "audio": "libopus", "pixel_format": "yuva420p"}),
+    Kind("animated.png", {"video": "apng", "format": "apng", "audio": None, "pixel_format": "rgb24"}, beep=None),
+    Kind("one_picture.mp4", {"seconds": 0.1, "sound_seconds": 2.0}, flash=None),
+    Kind("half_a_photograph.jpg", {**STILL, "video": "mjpeg"}, half, duration=0.5, code="damaged"),
     Kind("cut_short.mp4", {"container_options": FAST}, half, code="truncated"),
     Kind("cut_short.mkv", {"seconds": 6.0, "video_options": {"g": "5"}}, half, duration=6.0, code="truncated"),
     Kind("headless.mp4", {}, half, code="damaged"),
