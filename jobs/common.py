@@ -57,6 +57,13 @@ class Percent(click.ParamType):
         return share
 
 
+def _formats(value: str) -> tuple[str, ...]:
+    formats = tuple(dict.fromkeys(value.split(",")))
+    if not set(formats) <= {"parquet", "jsonl"}:
+        raise click.BadParameter(f"{value!r} is not parquet, jsonl or parquet,jsonl")
+    return formats
+
+
 OPTIONS = (
     click.argument("corpus", nargs=-1, required=True),
     click.option("-o", "--output", required=True, metavar="DIR", help="Where the tables go; local or any fsspec URL."),
@@ -106,6 +113,15 @@ OPTIONS = (
     click.option("--sample", type=Percent(), metavar="P%", help="Take this share of the files only, such as 1%."),
     click.option("--seed", default=0, show_default=True, help="Another one takes another sample."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Take the first N files or rows of a manifest."),
+    click.option(
+        "--format",
+        "formats",
+        default="parquet",
+        show_default=True,
+        callback=lambda context, option, value: _formats(value),
+        help="Of the tables: parquet, jsonl or parquet,jsonl.",
+    ),
+    click.option("--partition-by", metavar="COLUMN", help="Directories by a manifest's column, COLUMN=VALUE/."),
     click.option("--batch-size", default="auto", show_default=True, type=BatchSize(), help="Windows at once."),
     click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine."),
     click.option("--runner", default="DirectRunner", show_default=True, help="Beam runner; its options go behind --."),
@@ -190,6 +206,8 @@ def make_options(
     sample: float | None = None,
     seed: int = 0,
     limit: int | None = None,
+    formats: tuple[str, ...] = ("parquet",),
+    partition_by: str | None = None,
     **rest: Any,
 ) -> RunOptions:
     """Turns what was typed into the options of a run.
@@ -212,6 +230,8 @@ def make_options(
         sample: the share of the files that is taken; None is all.
         seed: of the sample.
         limit: how many files are taken.
+        formats: as in `pipeline.table_files.Layout`.
+        partition_by: likewise.
         rest: further fields of `RunOptions`.
 
     Raises:
@@ -222,6 +242,7 @@ def make_options(
     from favor.media.sampling import Sampling
     from pipeline.labels import corpus_labels
     from pipeline.options import RunOptions, auto_batch_size
+    from pipeline.table_files import Layout
     from transforms.records import Identity
 
     card = describe(model)
@@ -239,6 +260,7 @@ def make_options(
         selection=selection(exclude, sample, seed, limit),
         labels=labels,
         streamed=streamed,
+        layout=Layout(formats, partition_by),
         identity=Identity(card.name, card.revision, precision, str(sampling), settings),
         trained=card.trained,
         generation=generation,

@@ -1,5 +1,6 @@
 """The columns that a run's rows carry from its manifests, decided once for all tables."""
 
+import urllib.parse
 from collections.abc import Iterable, Mapping
 
 from favor.errors import FavorError
@@ -51,3 +52,21 @@ def united(kinds: Mapping[str, str], more: Mapping[str, str], where: str) -> dic
         if kinds.get(name, kind) != kind:
             raise FavorError(f"{where}: the column {name!r} is {kind}, but {kinds[name]} elsewhere; give it one type")
     return {**kinds, **more}
+
+
+def check_partition(column: str | None, kinds: Mapping[str, str]) -> None:
+    """Makes sure that rows can lie in directories by a column.
+
+    Raises:
+        FavorError: if it is no label, or one whose values make no directories.
+    """
+    if column is None:
+        return
+    if column not in kinds:
+        known = ", ".join(kinds) or "none, since there is no manifest"
+        raise FavorError(f"--partition-by {column!r}: a column of a manifest is needed; there are: {known}")
+    if kinds[column] == "float" or urllib.parse.quote(column, safe="") != column:
+        raise FavorError(
+            f"--partition-by {column!r}: needed is a column of text, whole numbers or booleans whose name has only "
+            "letters, digits, _ and -"
+        )

@@ -8,6 +8,7 @@ from favor import GenerationOptions
 from favor.media.sampling import Sampling
 from favor.media.selection import EVERYTHING, Selection
 from favor.model import choose_device
+from pipeline.table_files import PLAIN, Layout
 from transforms.corpus import WHOLE_CORPUS, Shard
 from transforms.records import Identity, Question
 
@@ -43,6 +44,7 @@ class RunOptions:
         shard: the part of the corpus that this process does.
         selection: which files of the corpus are taken.
         labels: the columns that rows carry from manifests, and their types.
+        layout: how the final tables lie in the output.
         streamed: whether the corpus is too long to be planned before the first window is decoded.
     """
 
@@ -64,6 +66,7 @@ class RunOptions:
     selection: Selection = EVERYTHING
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     streamed: bool = False
+    layout: Layout = PLAIN
 
     @property
     def tables(self) -> frozenset[str]:
@@ -88,6 +91,7 @@ class RunOptions:
                 "generation": GenerationOptions(**values["generation"]),
                 "beam_options": tuple(values["beam_options"]),
                 "shard": Shard(**values["shard"]),
+                "layout": Layout(tuple(values["layout"]["formats"]), values["layout"]["partition_by"]),
                 "selection": Selection(**{**values["selection"], "exclude": tuple(values["selection"]["exclude"])}),
             }
         )

@@ -102,7 +102,7 @@ class Summary:
     def __str__(self) -> str:
         tables = " ".join(f"{table}/ ({rows})" for table, rows in self.rows.items())
         table = next(table for table in self.rows if table in self.options.tables)
-        where = f"{self.options.output}/{table}"
+        reading = self.options.layout.how_to_read(self.options.output, table)
         left_out = self.count("files_left_out")
         return "\n".join(
             [
@@ -115,7 +115,6 @@ class Summary:
                 f"{self.seconds:.1f} s in all",
                 f"verdict    {self.verdict}",
                 f"rows       {self.options.output}/: {tables}",
-                f"pandas     pandas.read_parquet({where!r})",
-                f"DuckDB     SELECT * FROM {where + '/*.parquet'!r}",
+                *(f"{tool:<10} {statement}" for tool, statement in reading.items()),
             ]
         )

@@ -8,7 +8,7 @@ import time
 from favor.errors import FavorError
 from pipeline.dataset import build
 from pipeline.journal import Journal
-from pipeline.labels import united
+from pipeline.labels import check_partition, united
 from pipeline.options import RunOptions
 from pipeline.progress import shown
 from pipeline.published import published
@@ -41,7 +41,7 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
         with shown(work.counts):
             work.execute()
         worked = time.monotonic()
-        rows = build(journal, options.tables)
+        rows = build(journal, options.tables, options.layout)
     ended = time.monotonic()
     summary = Summary(options, work.counts(), rows, started, ended - start, ended - worked)
     summary.write(storage)
@@ -73,6 +73,7 @@ def claim(storage: Storage, options: RunOptions, overwrite: bool) -> RunOptions:
             "Choose another --output, the old options, or --overwrite to start anew"
         )
     labels = united(before.get("labels", {}), options.labels, f"this run into {storage.root}")
+    check_partition(options.layout.partition_by, labels)
     after = {**wanted, "schema": SCHEMA_VERSION, "labels": labels}
     if made is None or after != before:
         storage.write(json.dumps(after, indent=2).encode(), RUN_FILE)

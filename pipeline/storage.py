@@ -1,8 +1,12 @@
 """Whole files in the output, on any filesystem: a reader sees all of a file or none of it."""
 
+import contextlib
 import os
+import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -39,18 +43,33 @@ class Storage:
 
     def write(self, content: bytes, *names: str) -> None:
         """Writes a whole file: temporary name and rename on disk, one put, which is atomic, on an object store."""
-        path = self.path(*names)
-        if not isinstance(self.filesystem, LocalFileSystem):
-            self.filesystem.pipe_file(path, content)
+        if isinstance(self.filesystem, LocalFileSystem):
+            with self.writing(*names) as file:
+                file.write(content)
+        else:
+            self.filesystem.pipe_file(self.path(*names), content)
+
+    @contextlib.contextmanager
+    def writing(self, *names: str) -> Iterator[IO[bytes]]:
+        """Opens a file that is too large for memory; it is there when the block ends, unless an error ends it."""
+        filesystem, path = self.filesystem, self.path(*names)
+        if not isinstance(filesystem, LocalFileSystem):  # stores put whole files, so it grows on disk first
+            with tempfile.NamedTemporaryFile() as file:
+                yield file
+                file.flush()
+                filesystem.put_file(file.name, path)
             return
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     def list(self, *names: str, suffix: str) -> list[str]:
         """Returns the sorted paths of the files below a subdirectory that end with the suffix."""

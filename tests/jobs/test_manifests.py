@@ -1,6 +1,7 @@
 """Runs over manifests and parts of a corpus, on real files."""
 
 import json
+import shutil
 
 import duckdb
 import pandas as pd
@@ -73,6 +74,17 @@ def test_spans_ids_and_labels_are_in_every_table(captioned, films):
         "int64",
     ]
     assert duckdb.sql(f"SELECT count(*) FROM '{output}/captions/*.parquet' WHERE year < 1930").fetchall() == [(3,)]
+
+
+def test_another_layout_takes_no_new_work(captioned, films, tmp_path):
+    shutil.copytree(captioned[0], tmp_path / "out")
+    options = ["--format", "parquet,jsonl", "--partition-by", "year"]
+    printed = favor("caption", films / "all.jsonl", "-o", tmp_path / "out", *options, *SHORT)
+    assert "0 succeeded" in printed
+    statement = printed.split("DuckDB ")[1].split("\n")[0]
+    years = duckdb.sql(statement).df().year.tolist()
+    assert sorted(years) == ["", "1927", "1927", "1927"]
+    assert sorted(path.name for path in (tmp_path / "out" / "jsonl" / "failures").iterdir()) == ["year=1930"]
 
 
 def test_a_second_run_does_nothing_again(captioned, films):

@@ -102,11 +102,11 @@ def test_the_dataset_shows_the_last_attempt_and_forgets_what_was_mended(journal,
 
 def test_a_smaller_dataset_leaves_no_old_files(journal, tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.dataset.ROWS_PER_GROUP", 1)
-    monkeypatch.setattr("pipeline.dataset.ROWS_PER_FILE", 1)
+    monkeypatch.setattr("pipeline.table_files.ROWS_PER_FILE", 1)
     journal.write("captions", [result(1), result(2)])
     build(journal, frozenset({"captions"}))
     assert len(list((tmp_path / "out" / "captions").iterdir())) == 2
-    monkeypatch.setattr("pipeline.dataset.ROWS_PER_FILE", 10)
+    monkeypatch.setattr("pipeline.table_files.ROWS_PER_FILE", 10)
     build(journal, frozenset({"captions"}))
     assert [path.name for path in (tmp_path / "out" / "captions").iterdir()] == ["part-00000.parquet"]
     assert pq.read_table(tmp_path / "out" / "captions").num_rows == 2
