@@ -4,7 +4,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-TEST = ["pytest>=8", "pytest-timeout>=2.3"]
+SCENES = ["scenedetect-headless>=0.7.2,<0.8"]
+TEST = [*SCENES, "pytest>=8", "pytest-timeout>=2.3"]
 
 setup(
     name="favor-on-beam",
@@ -47,6 +48,7 @@ setup(
     extras_require={
         "test": TEST,
         "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
+        "scenes": SCENES,
         "gcp": ["apache-beam[gcp]"],
     },
     entry_points={"console_scripts": ["favor=jobs.main:main"]},

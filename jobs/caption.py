@@ -23,6 +23,7 @@ def command(context: click.Context, prompt: str, transcribe: bool, **options: An
       favor caption 'films/**/*.mkv' trailer.mp4 -o out --window-seconds 10
       favor caption films -o out --transcribe --question 'How many people speak?'
       favor caption films.jsonl -o out --sample 1% --exclude '*.wav'
+      favor caption films -o out --split scenes --window-seconds 15
       favor caption gs://bucket/films -o gs://bucket/captions --workers 4
       favor caption gs://bucket/films -o gs://bucket/captions \\
         --runner DataflowRunner -- --project=P --region=R --temp_location=gs://bucket/tmp

@@ -84,6 +84,14 @@ OPTIONS = (
         help="What the model sees at once.",
     ),
     click.option(
+        "--split",
+        default="fixed",
+        show_default=True,
+        type=click.Choice(["fixed", "scenes"]),
+        help="Where windows end: at multiples of their length, or at the scene boundary nearest to it, which makes"
+        " them half to one and a half times as long.  [scenes: pip install '.[scenes]']",
+    ),
+    click.option(
         "--audio-track",
         type=click.IntRange(0),
         metavar="N",
@@ -194,6 +202,7 @@ def make_options(
     files: tuple[str, ...] = (),
     model: str = "favor-mini",
     window_seconds: float = 30.0,
+    split: str = "fixed",
     audio_track: int | None = None,
     max_new_tokens: int = 128,
     num_beams: int = 1,
@@ -218,7 +227,8 @@ def make_options(
         files: files of questions to ask too.
         model: a preset's name or a model folder.
         window_seconds: the length of a window.
-        audio_track: as in `favor.media.sampling.Sampling`.
+        split: as in `favor.media.sampling.Sampling`.
+        audio_track: likewise.
         max_new_tokens: the longest answer.
         num_beams: of the search; 1 is greedy.
         batch_size: windows at once; None for what suits the device.
@@ -235,20 +245,23 @@ def make_options(
         rest: further fields of `RunOptions`.
 
     Raises:
-        FavorError: if there is no such model, or a file of questions or a manifest is wrong.
+        FavorError: if there is no such model, a file of questions or a manifest is wrong, or an extra is missing.
     """
     from favor import GenerationOptions
     from favor.card import describe
-    from favor.media.sampling import Sampling
+    from favor.media.cuts import check_installed
+    from favor.media.sampling import SCENES, Sampling
     from pipeline.labels import corpus_labels
     from pipeline.options import RunOptions, auto_batch_size
     from pipeline.table_files import Layout
     from transforms.records import Identity
 
+    if split == SCENES:
+        check_installed()
     card = describe(model)
     generation = GenerationOptions(max_new_tokens=max_new_tokens, num_beams=num_beams)
     frames = (card.config.visual.image_size, card.config.frame_sampling)
-    sampling = Sampling(*frames, round(window_seconds * 1000), audio_track)
+    sampling = Sampling(*frames, round(window_seconds * 1000), audio_track, split)
     precision = f"{dtype}, {quantization or 'not'} quantized"
     settings = json.dumps(generation.to_dict(), sort_keys=True)
     labels, streamed = corpus_labels(corpus)

@@ -1,5 +1,7 @@
 """Media for all tests, made on the spot: nothing is downloaded and no ffmpeg program is needed."""
 
+import bisect
+import functools
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +25,16 @@ def colours(time, width, height):
     rows, columns = np.mgrid[:height, :width]
     blue = np.full_like(rows, min(int(time * 20), 255))
     return np.stack([columns * 255 // width, rows * 255 // height, blue], axis=-1).astype(np.uint8)
+
+
+CUTS = (0.7, 2.1, 2.9, 4.3, 4.8, 5.6)  # s
+
+
+def shots(time, width, height):
+    """Moving pictures of a scene that changes at each of ``CUTS``."""
+    scene = bisect.bisect(CUTS, time + 0.01)
+    image = np.roll(colours(time, width, height), scene, axis=-1)
+    return 255 - image if scene % 2 else image
 
 
 def tone(times):
@@ -135,3 +147,16 @@ def write_clip() -> Callable[..., Path]:
 def plain_clip(tmp_path_factory) -> Path:
     """Two seconds of H.264 and AAC in mp4."""
     return _write_clip(tmp_path_factory.mktemp("media") / "plain.mp4")
+
+
+@pytest.fixture(scope="session")
+def write_film() -> Callable[..., Path]:
+    """The function that writes a film of 6 s with hard cuts at ``CUTS``; see `_write_clip` for its arguments."""
+    return functools.partial(_write_clip, seconds=6, picture=shots, audio=None)
+
+
+@pytest.fixture(scope="session")
+def film_with_cuts(write_film, tmp_path_factory) -> tuple[Path, list[tuple[int, int]]]:
+    """A film with hard cuts, and its windows of about a second in ms."""
+    windows = [(0, 700), (700, 2100), (2100, 2900), (2900, 4300), (4300, 5600), (5600, 6000)]
+    return write_film(tmp_path_factory.mktemp("cuts") / "cuts.mkv"), windows

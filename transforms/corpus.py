@@ -1,5 +1,6 @@
 """Patterns become media files, and media files become segments of windows still to be done."""
 
+import contextlib
 import dataclasses
 import itertools
 import zlib
@@ -9,13 +10,15 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
 from favor.errors import MediaError
+from favor.media.cuts import check_installed
 from favor.media.files import MediaFile, Named, WindowKey
 from favor.media.isolation import ISOLATED
 from favor.media.listing import Unlisted, list_media, look_up
 from favor.media.manifests import is_manifest, read_manifest
 from favor.media.probe import MediaInfo
-from favor.media.sampling import Sampling, spans
+from favor.media.sampling import SCENES, Sampling, spans
 from favor.media.selection import EVERYTHING, Seen, Selection
+from favor.media.wanted import Span
 from transforms.failures import FAILURES, captured, failure, unlisted
 from transforms.metrics import count, timed, timed_items
 from transforms.records import Failure, Identity, Job, MediaRow, Question, Segment
@@ -115,7 +118,13 @@ class Plan(beam.DoFn):
     load_done: Callable[[], frozenset[str]]
 
     def setup(self) -> None:
-        """Reads what an earlier run has done."""
+        """Reads what an earlier run has done.
+
+        Raises:
+            FavorError: if the worker has not what it takes to find scenes.
+        """
+        if self.sampling.split == SCENES:
+            check_installed()
         self._done = self.load_done()
         self._probed: MediaInfo | None = None
 
@@ -145,13 +154,15 @@ class Plan(beam.DoFn):
             count("bytes_read", ISOLATED.take_bytes_read())
         return self._probed
 
-    def _spans(self, info: MediaInfo, media: MediaFile) -> Iterator[tuple[int, int]]:
+    def _spans(self, info: MediaInfo, media: MediaFile) -> list[Span]:
         first, last = media.entry.start_ms, min(media.entry.end_ms or info.duration_ms, info.duration_ms)
         if first >= last > 0:
             what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the start of its row in the manifest"
             raise MediaError("outside", f"{what}, {first / 1000} s")
-        for start, end in spans(last - first, self.sampling.window_ms):
-            yield first + start, first + end
+        if self.sampling.split == SCENES and info.video_codec and not info.still:
+            with timed("probe"), contextlib.suppress(MediaError):  # not decodable: cut as ever, and decoding will tell
+                return ISOLATED.scene_spans(media.uri, (first, last), self.sampling.window_ms)
+        return [(first + start, first + end) for start, end in spans(last - first, self.sampling.window_ms)]
 
     def _segments(self, media: MediaFile, keys: list[WindowKey], questions: tuple[Question, ...]) -> Iterator[Segment]:
         for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.sampling.window_ms))):

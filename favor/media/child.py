@@ -1,7 +1,8 @@
 """The process that decodes: whatever a file does to libav, it does it here. Started by `favor.media.isolation`.
 
-It imports PyAV and NumPy only, reads requests from its standard input and answers on its standard output. Local files
-it opens itself; the bytes of others it asks for, so that credentials and connections stay where they are.
+It imports PyAV and NumPy only, and PySceneDetect when it looks for scenes. It reads requests from its standard input
+and answers on its standard output. Local files it opens itself; the bytes of others it asks for, so that credentials
+and connections stay where they are.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from favor.errors import MediaError
-from favor.media import containers, decode, probe, wire
+from favor.media import containers, cuts, decode, probe, wire
 from favor.media.files import MediaFile
 from favor.media.wire import Header
 
@@ -104,7 +105,7 @@ class AskedFile(io.RawIOBase):
 
 def serve(channel: Channel) -> None:
     """Answers requests until nobody asks any more."""
-    calls = {"probe": probe_file, "windows": decode_windows}
+    calls = {"probe": probe_file, "scenes": find_scenes, "windows": decode_windows}
     while True:
         request, _ = channel.receive()
         if request["call"] not in calls:
@@ -126,14 +127,25 @@ def decode_windows(channel: Channel, request: Header) -> None:
     """Answers with one clip for each ``next`` that follows."""
     names = ("uri", "spans", "frame_size", "frame_sampling", "audio_track")
     clips = decode.decode_windows(*(request[name] for name in names))
+    hand_out(channel, map(wire.pack_clip, clips))
+
+
+def find_scenes(channel: Channel, request: Header) -> None:
+    """Answers with one span for each ``next`` that follows."""
+    spans = cuts.scene_spans(request["uri"], request["part"], request["window_ms"])
+    hand_out(channel, (({"reply": "span", "start_ms": start, "end_ms": end}, ()) for start, end in spans))
+
+
+def hand_out(channel: Channel, replies: Iterator[tuple[Header, Any]]) -> None:
+    """Makes and sends one reply for each ``next``."""
     channel.send({"reply": "ready"})
     while (following := channel.receive()[0])["call"] == "next":
         limit_life(following["deadline"])
-        clip = next(clips, None)
-        if clip is None:
+        reply = next(replies, None)
+        if reply is None:
             channel.send({"reply": "end"})
             return
-        channel.send(*wire.pack_clip(clip))
+        channel.send(*reply)
 
 
 def describe(error: Exception) -> Header:

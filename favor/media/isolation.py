@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from favor.errors import MediaError
 from favor.media import storage, wire
@@ -28,6 +28,7 @@ BASE_DEADLINE = 60.0  # s for opening a file and for a picture
 DEADLINE_PER_SECOND = 4.0  # s for each second of a window: 4K films on a busy machine stay far below
 
 Ask = Callable[[Header, float], tuple[Header, Any]]  # a request and its deadline -> the reply
+T = TypeVar("T")
 LOGGER = logging.getLogger(__name__)
 
 
@@ -67,12 +68,17 @@ class IsolatedDecoder:
             OSError: if the file cannot be found or read.
         """
         request = {"call": "probe", "media": dataclasses.asdict(media), "audio_track": audio_track}
-        with contextlib.suppress(ChildDeathError):  # it may have been an accident
-            return self._probe(media.uri, request)
-        try:
-            return self._probe(media.uri, request)
-        except ChildDeathError as death:
-            raise MediaError(death.code, f"{media.uri}: {death}") from death
+        return self._again(media.uri, lambda: self._probe(media.uri, request))
+
+    def scene_spans(self, uri: str, part: Span, window_ms: int) -> list[Span]:
+        """Does what `favor.media.cuts.scene_spans` does.
+
+        Raises:
+            MediaError: as `probe` does.
+            OSError: if the file cannot be found or read.
+        """
+        request = {"call": "scenes", "uri": uri, "part": part, "window_ms": window_ms}
+        return self._again(uri, lambda: self._scene_spans(uri, request))
 
     def windows(
         self,
@@ -121,9 +127,26 @@ class IsolatedDecoder:
         """Ends all processes that wait for work."""
         self._pool.close()
 
+    def _again(self, uri: str, action: Callable[[], T]) -> T:
+        """Does something once more if the process dies of it, which may have been an accident."""
+        with contextlib.suppress(ChildDeathError):
+            return action()
+        try:
+            return action()
+        except ChildDeathError as death:
+            raise MediaError(death.code, f"{uri}: {death}") from death
+
     def _probe(self, uri: str, request: Header) -> MediaInfo:
         with self._session(uri, request) as (_, reply):
             return MediaInfo(**reply["info"])
+
+    def _scene_spans(self, uri: str, request: Header) -> list[Span]:
+        deadline = self._base_deadline + self._deadline_per_second * request["window_ms"] / 1000
+        spans = []
+        with self._session(uri, request) as (ask, _):
+            while (reply := ask({"call": "next", "deadline": deadline}, deadline)[0])["reply"] != "end":
+                spans.append((reply["start_ms"], reply["end_ms"]))
+        return spans
 
     def _pass(self, uri: str, request: Header) -> Iterator[Clip]:
         """Yields the clips of one pass over a file."""

@@ -4,6 +4,8 @@ import dataclasses
 
 from favor.media.clip import FRAMES_PER_SECOND
 
+FIXED, SCENES = SPLITS = ("fixed", "scenes")
+
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
@@ -14,17 +16,21 @@ class Sampling:
         frame_sampling: the rule by which the model wants its frames chosen.
         window_ms: the length of a window.
         audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+        split: where windows end: "fixed", at multiples of their length, or "scenes", at the scene boundary nearest to
+            it where there is a film.
     """
 
     frame_size: int
     frame_sampling: str
     window_ms: int = 30_000
     audio_track: int | None = None
+    split: str = FIXED
 
     def __str__(self) -> str:
-        """What makes two windows of the same span differ, in words: part of their ids."""
+        """What makes two windows of the same span differ, in words, and whether spans may: part of the windows' ids."""
         heard = "" if self.audio_track is None else f", audio track {self.audio_track}"
-        return f"{self.frame_sampling} frames of {self.frame_size} px{heard}"
+        cut = "" if self.split == FIXED else f", about {self.window_ms} ms cut at scenes"
+        return f"{self.frame_sampling} frames of {self.frame_size} px{heard}{cut}"
 
 
 def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:

@@ -222,6 +222,22 @@ def test_two_workers_do_what_one_does(captioned, archive, tmp_path):
     assert report["bytes"]["files"] == json.loads((captioned[0] / "run_report.json").read_text())["bytes"]["files"]
 
 
+def test_windows_are_cut_at_scenes_and_not_done_again(film_with_cuts, tmp_path):
+    film, windows = film_with_cuts
+    command = ("caption", film, "-o", tmp_path, "--window-seconds", 1, "--max-new-tokens", 1)
+    favor(*command, "--split", "scenes")
+    rows = table(tmp_path, "captions")
+    assert list(zip(rows.start_ms, rows.end_ms, strict=True)) == windows
+    assert "windows    6: 0 succeeded, 0 failed, 6 skipped" in favor(*command, "--split", "scenes")
+    assert "cut at scenes" in favor(*command, status=1)
+
+
+def test_a_missing_extra_is_told_with_the_remedy(film_with_cuts, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scenedetect", None)
+    printed = favor("caption", film_with_cuts[0], "-o", tmp_path, "--split", "scenes", status=1)
+    assert "pip install '.[scenes]'" in printed
+
+
 def test_questions_for_all_files_and_for_one(archive, tmp_path):
     (tmp_path / "q.jsonl").write_text(
         json.dumps({"question_id": "what", "question": "What?"})

@@ -1,6 +1,6 @@
 import pytest
 
-from favor.media.sampling import Sampling, slot_count, slots_due, spans
+from favor.media.sampling import SCENES, Sampling, slot_count, slots_due, spans
 
 
 def test_windows_tile_the_file_and_the_last_is_shorter():
@@ -58,5 +58,6 @@ def test_frames_before_the_window_fill_nothing():
 
 def test_words_tell_apart_what_is_sampled_differently():
     samplings = [Sampling(224, "even"), Sampling(224, "even", audio_track=1), Sampling(448, "even"), Sampling(224, "x")]
+    samplings += [Sampling(224, "even", window, split=SCENES) for window in (10_000, 30_000)]
     assert len({str(sampling) for sampling in samplings}) == len(samplings)
     assert str(samplings[1]) == "even frames of 224 px, audio track 1"

@@ -27,8 +27,8 @@ def outputs(dofn, *elements):
     return collected
 
 
-def plan(*media, questions=(CAPTION,), window_ms=500, done=frozenset(), shard=WHOLE_CORPUS):
-    dofn = Plan(questions, IDENTITY, Sampling(32, "even", window_ms), shard, lambda: done)
+def plan(*media, questions=(CAPTION,), window_ms=500, done=frozenset(), shard=WHOLE_CORPUS, split="fixed"):
+    dofn = Plan(questions, IDENTITY, Sampling(32, "even", window_ms, split=split), shard, lambda: done)
     dofn.setup()
     return outputs(dofn, *media)
 
@@ -164,6 +164,28 @@ def test_shards_share_the_segments_of_one_file(media):
     planned = [plan(media, window_ms=500, shard=shard) for shard in shards]
     assert sorted(job.key for part in planned for job in jobs(part)) == [job.key for job in jobs(plan(media))]
     assert sum(len(part[MEDIA]) for part in planned) == 1
+
+
+def spans_of(path, split):
+    planned = plan(*list_media(str(path)), window_ms=1000, split=split)
+    return [(job.key.start_ms, job.key.end_ms) for job in jobs(planned)]
+
+
+def test_windows_are_cut_at_scenes_if_asked_to(film_with_cuts):
+    film, windows = film_with_cuts
+    assert spans_of(film, "scenes") == windows != spans_of(film, "fixed")
+
+
+def test_what_is_no_film_is_cut_as_ever(write_clip, write_film, tmp_path):
+    write_clip(tmp_path / "tone.wav", 2.5, video=None, audio="pcm_s16le")
+    write_clip(tmp_path / "still.png", 0.1, video="png", audio=None)
+    whole = write_film(tmp_path / "zeros.mp4").read_bytes()
+    coded = slice(whole.index(b"mdat") + 4, whole.index(b"moov") - 4)
+    (tmp_path / "zeros.mp4").write_bytes(whole[: coded.start] + bytes(coded.stop - coded.start) + whole[coded.stop :])
+    for name in ("tone.wav", "still.png", "zeros.mp4"):
+        spans = spans_of(tmp_path / name, "scenes")
+        assert spans
+        assert spans == spans_of(tmp_path / name, "fixed")
 
 
 def test_a_segment_is_about_five_minutes_long(media, monkeypatch):
