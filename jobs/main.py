@@ -15,6 +15,7 @@ COMMANDS = {
     "status": "status",
     "diff": "diff",
     "import": "import_",
+    "synthesize": "synthesize",
 }
 
 

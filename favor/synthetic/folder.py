@@ -1,0 +1,106 @@
+"""A folder of generated clips: media files, a manifest, questions and references."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from favor.errors import FavorError
+from favor.synthetic.encoding import suffix, write_scene
+from favor.synthetic.items import Item
+from favor.synthetic.scene import Scene
+from favor.synthetic.world import VERSION, write
+
+CLIPS, MANIFEST, QUESTIONS, REFERENCES = "clips", "manifest.jsonl", "questions.jsonl", "references.jsonl"
+WORLD = "world.json"  # which clips these are
+PARTIAL = ".partial"
+
+Row = dict[str, Any]
+
+
+def synthesize(
+    output: Path, split: str, seed: int, clips: int, progress: Callable[[], object] = lambda: None
+) -> tuple[int, int]:
+    """Writes the first clips of a seed into a folder, or those that it lacks.
+
+    Each file appears whole or not at all, and the tables last, so that a run that was interrupted goes on with the
+    same call.
+
+    Args:
+        output: the folder; it is made if it is missing.
+        split: the name by which the clips are called.
+        seed: which clips.
+        clips: how many.
+        progress: called after each clip.
+
+    Returns:
+        How many clips were written now, and how many questions there are.
+
+    Raises:
+        FavorError: if the folder holds other clips or files.
+        OSError: if a file cannot be written.
+    """
+    _claim(output, {"version": VERSION, "split": split, "seed": seed})
+    (output / CLIPS).mkdir(exist_ok=True)
+    manifest: list[Row] = []
+    questions: list[Row] = []
+    references: list[Row] = []
+    written = 0
+    for index in range(clips):
+        clip_id = f"{split}-{index:06d}"
+        scene, items = write(seed, index)
+        path = output / CLIPS / f"{clip_id}{suffix(scene)}"
+        if not path.is_file():
+            partial = path.with_name(f"{path.stem}{PARTIAL}{path.suffix}")
+            write_scene(partial, scene)
+            partial.replace(path)
+            written += 1
+        manifest.append(_described(clip_id, path.relative_to(output), scene))
+        for number, item in enumerate(items):
+            asked = {"question_id": f"{clip_id}-{number}", "uri": str(path.absolute())}
+            questions.append({**asked, "question": item.question})
+            references.append({**asked, **_reference(item)})
+        progress()
+    for name, rows in ((MANIFEST, manifest), (QUESTIONS, questions), (REFERENCES, references)):
+        _write_rows(output / name, rows)
+    return written, len(questions)
+
+
+def _claim(output: Path, world: Row) -> None:
+    """Makes the folder, or makes sure that it holds clips of this very world."""
+    marker = output / WORLD
+    if marker.is_file():
+        found = json.loads(marker.read_text(encoding="utf-8"))
+        if found != world:
+            raise FavorError(f"{output} holds clips of {found}, not of {world}; give another folder")
+        return
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise FavorError(f"{output} is there already and holds something else; give another folder")
+    output.mkdir(parents=True, exist_ok=True)
+    _write_rows(marker, [world])
+
+
+def _described(clip_id: str, path: Path, scene: Scene) -> Row:
+    return {
+        "id": clip_id,
+        "uri": path.as_posix(),
+        "seconds": scene.seconds,
+        "figures": len(scene.figures),
+        "transcript": scene.transcript,
+    }
+
+
+def _reference(item: Item) -> Row:
+    return {
+        "task": item.task,
+        "kind": item.kind,
+        "needs": sorted(item.needs),
+        "answer": item.answer,
+        "choices": list(item.choices),
+    }
+
+
+def _write_rows(path: Path, rows: Iterable[Row]) -> None:
+    partial = path.with_name(f".{path.name}{PARTIAL}")
+    partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    partial.replace(path)
