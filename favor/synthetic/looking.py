@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from favor.synthetic import vocabulary as words
 from favor.synthetic.choosing import Rng, chance, pick, shuffled
-from favor.synthetic.items import SEEN, STATIC, Item, shuffled_choices
+from favor.synthetic.items import CANDIDATES, SEEN, STATIC, Item, shuffled_choices
 from favor.synthetic.places import PLACE_PHRASES, place_phrase
 from favor.synthetic.scene import Figure, Scene
 
@@ -34,12 +34,12 @@ def steady(scene: Scene) -> list[Figure]:
 
 
 def objects(rng: Rng, scene: Scene) -> tuple[str, ...]:
-    """Returns five names: those of the scene, and others made of the same colours and shapes before any others."""
+    """Returns five names: those of the scene, then others, half of them made of the same colours and shapes."""
     present = [f"the {figure.name}" for figure in scene.figures]
-    colours = [figure.colour for figure in scene.figures]
-    mixed = [f"the {colour} {figure.shape}" for colour in colours for figure in scene.figures]
-    free = [f"the {pick(rng, tuple(words.COLOURS))} {pick(rng, SHAPES)}" for _ in range(20)]
-    return tuple(dict.fromkeys(present + shuffled(rng, mixed) + free))[:5]
+    mixed = [f"the {one.colour} {other.shape}" for one in scene.figures for other in scene.figures if one is not other]
+    free = [f"the {pick(rng, tuple(words.COLOURS))} {pick(rng, SHAPES)}" for _ in range(10)]
+    others = shuffled(rng, [*shuffled(rng, mixed)[:4], *free[:4]])
+    return tuple(dict.fromkeys([*present, *others, *free]))[:CANDIDATES]
 
 
 def _any(rng: Rng, figures: list[Figure]) -> Figure | None:
