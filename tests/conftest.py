@@ -42,7 +42,7 @@ def tone(times):
     return 0.3 * np.sin(2 * np.pi * 440 * times)
 
 
-def _encode_picture(container, codec, pictures, rate, clock, size, turn, options, pixel_format, aspect):
+def _encode_picture(container, codec, picture, times, start, rate, clock, size, turn, options, pixel_format, aspect):
     stream = container.add_stream(codec, rate=rate, options=options)
     stream.width, stream.height = size
     stream.pix_fmt = pixel_format or PIXEL_FORMATS.get(codec, "yuv420p")
@@ -51,9 +51,9 @@ def _encode_picture(container, codec, pictures, rate, clock, size, turn, options
     if any(turn):
         rotation, mirrored = turn
         stream.set_display_rotation(-rotation % 360, hflip=mirrored)
-    for time, image in pictures:
-        frame = VideoFrame.from_ndarray(image, "rgb24")
-        frame.pts, frame.time_base = round(time / clock), clock
+    for time in times:
+        frame = VideoFrame.from_ndarray(picture(time, *size), "rgb24")
+        frame.pts, frame.time_base = round((start + time) / clock), clock
         yield from stream.encode(frame)
     yield from stream.encode(None)
 
@@ -97,42 +97,35 @@ def _write_clip(
     Args:
         path: where to; its suffix chooses the container unless ``format`` does.
         seconds: how long the picture is, and the sound unless ``sound_seconds`` says otherwise.
-        video: libavcodec's encoder of the picture, or None for none.
-        audio: the same for the sound.
+        video, audio: libavcodec's encoders of picture and sound, or None for none.
         size: width and height as coded.
         frame_rate: frames a second, unless ``frame_times`` lists them.
         frame_times: when each frame is shown.
         picture: ``(time, width, height)`` -> (height, width, 3) uint8.
         rotation: degrees clockwise that players turn the picture by.
         mirrored: whether players mirror the picture.
-        video_options: for the encoder of the picture.
         pixel_format: libav's name of how its pixels are stored.
         aspect: width of a pixel by its height.
-        audio_options: for the encoder of the sound.
         sample_rate: of the sound in Hz.
         layout: of its channels, each of which gets the same sound.
         sound: times (n,) in seconds -> samples (n,).
         sound_seconds: how long the sound is.
         start: when picture and sound start on the file's clock.
         audio_start: how much later than the picture the sound starts.
-        container_options: for the container.
+        video_options, audio_options, container_options: for libav's encoders and muxer.
         format: libavformat's name of the container.
     """
     clock = VARIABLE_RATE_CLOCK if frame_times else Fraction(1, frame_rate)
-    if frame_times is None:
-        frame_times = [index / frame_rate for index in range(round(seconds * frame_rate))]
+    times = frame_times or [index / frame_rate for index in range(round(seconds * frame_rate))]
+    look = (size, (rotation, mirrored), video_options or {}, pixel_format, aspect)
     with av.open(path, "w", format=format, options=container_options or {}) as container:
         packets = []
         if video:
-            pictures = [(start + time, picture(time, *size)) for time in frame_times]
-            turn = (rotation, mirrored)
-            packets += _encode_picture(
-                container, video, pictures, frame_rate, clock, size, turn, video_options or {}, pixel_format, aspect
-            )
+            packets += _encode_picture(container, video, picture, times, start, frame_rate, clock, *look)
         if audio:
             length = seconds if sound_seconds is None else sound_seconds
-            begin, options = start + audio_start, audio_options or {}
-            packets += _encode_sound(container, audio, length, begin, sample_rate, layout, sound, options)
+            heard = (sample_rate, layout, sound, audio_options or {})
+            packets += _encode_sound(container, audio, length, start + audio_start, *heard)
         container.mux(packets)
     return path
 

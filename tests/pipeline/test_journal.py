@@ -57,7 +57,7 @@ def test_parts_are_whole_or_absent(journal, tmp_path):
 def test_rows_reach_the_disk_while_the_writer_is_open(journal):
     writer = JournalWriter(journal, interval=0.05)
     writer.append("captions", result(1))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not journal.done() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert journal.done() == {"r1"}

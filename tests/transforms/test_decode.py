@@ -38,7 +38,10 @@ def test_no_more_windows_wait_than_were_allowed():
 
     ahead = DecodeAhead(decode, ahead=2)
     ahead.submit(segment("a", 50))
-    time.sleep(0.3)
+    deadline = time.monotonic() + 60
+    while len(decoded) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.3)  # for one too many
     assert len(decoded) == 3  # two in the queue, one waiting to get in
     ahead.close()
 
@@ -54,11 +57,10 @@ def test_a_mistake_in_the_code_is_raised_where_it_stops_the_run():
 
 
 def test_a_closed_decoder_ends_its_thread():
-    before = threading.active_count()
+    before = set(threading.enumerate())
     ahead = DecodeAhead(names, ahead=1)
     ahead.submit(segment("a", 50))
+    [thread] = [thread for thread in set(threading.enumerate()) - before if thread.name == "decode-ahead"]
     ahead.close()
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert threading.active_count() == before
+    thread.join(60)
+    assert not thread.is_alive()
