@@ -33,10 +33,15 @@ def suffix(scene: Scene) -> str:
     return ".png" if scene.picture == "image" and not scene.audible else ".mp4"
 
 
-def write_scene(path: Path, scene: Scene) -> None:
+def write_scene(path: Path, scene: Scene, turn: int = 0) -> None:
     """Writes a scene as a media file of the kind that `suffix` names.
 
     A still image with sound becomes a video that stands still.
+
+    Args:
+        path: of the file.
+        scene: what is shown and heard.
+        turn: quarters that a video is coded turned by, counter-clockwise; a display matrix turns it back.
 
     Raises:
         OSError: if the file cannot be written.
@@ -49,25 +54,11 @@ def write_scene(path: Path, scene: Scene) -> None:
         pictures = (draw(scene, index / FRAME_RATE, SIZE) for index in range(_frame_count(scene)))
     elif scene.picture == "image":
         pictures = [draw(scene, 0.0, SIZE)] * _frame_count(scene)
-    write_media(path, pictures, render_sound(scene) if scene.audible else None)
-
-
-def write_media(path: Path, pictures: Pictures | None, sound: NDArray[np.float32] | None) -> None:
-    """Writes an mp4 file.
-
-    Args:
-        path: of the file.
-        pictures: (256, 256, 3) uint8 each, 24 a second, or None for none.
-        sound: (n,) float32 mono samples at 16 kHz, or None for none.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(path, "w", format="mp4", options=options) as container:
-        packets = [] if pictures is None else list(_encoded_pictures(container, pictures))
-        if sound is not None:
-            packets += _encoded_sound(container, sound)
+        packets = [] if pictures is None else list(_encoded_pictures(container, pictures, turn))
+        if scene.audible:
+            packets += _encoded_sound(container, render_sound(scene))
         container.mux(packets)
 
 
@@ -75,12 +66,14 @@ def _frame_count(scene: Scene) -> int:
     return -(-round(scene.seconds * 1000) * FRAME_RATE // 1000)
 
 
-def _encoded_pictures(container: OutputContainer, pictures: Pictures) -> Iterator[Packet]:
+def _encoded_pictures(container: OutputContainer, pictures: Pictures, turn: int) -> Iterator[Packet]:
     stream = container.add_stream("libx264", rate=FRAME_RATE, options=VIDEO_OPTIONS)
     stream.pix_fmt = "yuv420p"
     stream.height = stream.width = SIZE
+    if turn:
+        stream.set_display_rotation(-90 * turn % 360)
     for index, picture in enumerate(pictures):
-        frame = VideoFrame.from_ndarray(picture, "rgb24")
+        frame = VideoFrame.from_ndarray(np.ascontiguousarray(np.rot90(picture, turn)), "rgb24")
         frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
         yield from stream.encode(frame)
     yield from stream.encode(None)
