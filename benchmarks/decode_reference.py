@@ -58,7 +58,7 @@ def psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 def alignment(one: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[float, int]:
     """The correlation of two sounds where they fit best, and how many samples the first one is late there."""
     count = min(len(one), len(other))
-    spectra = [np.fft.rfft(sound[:count], 2 * count) for sound in (one, other)]
+    spectra = [np.fft.rfft(sound[:count].astype(np.float64), 2 * count) for sound in (one, other)]
     product = np.fft.irfft(spectra[0] * np.conj(spectra[1]))
     lags = np.arange(-LONGEST_LAG, LONGEST_LAG + 1)
     lag = int(lags[np.argmax(product[lags])])
