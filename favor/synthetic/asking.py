@@ -57,11 +57,6 @@ def transcript(rng: Rng, scene: Scene, task: str) -> list[Item]:
     return [Item(task, question, scene.transcript, None, HEARD if task == "asr" else BOTH)]
 
 
-def looking(rng: Rng, scene: Scene, task: str) -> list[Item]:
-    """Returns the questions that one frame answers."""
-    return looking_questions(rng, scene, task)
-
-
 def reading(rng: Rng, scene: Scene) -> list[Item]:
     """Returns the question for what is written."""
     return [Item("ocr", pick(rng, OCR_QUESTIONS), sign.text, STATIC, SEEN) for sign in scene.signs]

@@ -11,6 +11,7 @@ from favor.synthetic import asking, writing
 from favor.synthetic.choosing import Rng, chance, pick
 from favor.synthetic.dialogues import dialogues
 from favor.synthetic.items import Item
+from favor.synthetic.looking import looking_questions
 from favor.synthetic.render import render
 from favor.synthetic.scene import Scene
 from favor.synthetic.sounds import render_sound
@@ -38,14 +39,13 @@ class SyntheticClip:
     items: tuple[Item, ...]
 
 
-def _picture(rng: Rng) -> Written:
-    scene = writing.write_picture(rng)
-    return scene, [*asking.captions(rng, scene), *asking.looking(rng, scene, "vqa"), *asking.reading(rng, scene)]
+def _picture(rng: Rng, signs: float = 0.4) -> Written:
+    scene = writing.write_picture(rng, signs)
+    return scene, [*asking.captions(rng, scene), *looking_questions(rng, scene, "vqa"), *asking.reading(rng, scene)]
 
 
 def _signed_picture(rng: Rng) -> Written:
-    scene = writing.write_picture(rng, signs=1.0)
-    return scene, [*asking.captions(rng, scene), *asking.looking(rng, scene, "vqa"), *asking.reading(rng, scene)]
+    return _picture(rng, signs=1.0)
 
 
 def _asked_picture(rng: Rng) -> Written:
@@ -65,7 +65,7 @@ def _speech(rng: Rng) -> Written:
 def _talk(rng: Rng) -> Written:
     scene = writing.write_talk(rng)
     items = [*asking.captions(rng, scene), *asking.transcript(rng, scene, "avsr"), *asking.reading(rng, scene)]
-    return scene, [*items, *asking.looking(rng, scene, "video_qa")]
+    return scene, [*items, *looking_questions(rng, scene, "video_qa")]
 
 
 def _action(rng: Rng) -> Written:
