@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.plan import Survey
     from transforms.records import Segment
 
-RUN_ONLY = {"output", "runner", "overwrite"}  # what a plan has no use for
+RUN_ONLY = {"output", "runner", "overwrite", "formats", "partition_by"}  # what a plan has no use for
 
 
 @click.command("plan")
@@ -32,8 +32,8 @@ RUN_ONLY = {"output", "runner", "overwrite"}  # what a plan has no use for
 def command(context: click.Context, calibrate: bool, as_json: bool, **options: Any) -> None:
     """Tells what CORPUS is, and how long favor caption would take for it with the same options.
 
-    Of each file only the header is read. Then a few windows of the corpus, drawn at random, are decoded and shown to
-    the model on this machine; --no-calibrate leaves that out, and needs no model.
+    Of each file only the header is read, unless --split scenes looks for scenes. Then a few of the windows, drawn
+    at random, are decoded and shown to the model on this machine; --no-calibrate leaves that out, and needs no model.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def _survey(options: dict[str, Any]) -> Survey:
     from transforms.corpus import WHOLE_CORPUS, ListCorpus, Plan
     from transforms.records import Identity
 
-    sampling = Sampling(0, "", round(options["window_seconds"] * 1000), options["audio_track"])
+    sampling = Sampling(0, "", round(options["window_seconds"] * 1000), options["audio_track"], options["split"])
     planner = Plan((caption_question(),), Identity("", "", "", "", ""), sampling, WHOLE_CORPUS, frozenset)
     chosen = selection(**{name: options[name] for name in ("exclude", "sample", "seed", "limit")})
     lister = ListCorpus(WHOLE_CORPUS, chosen, corpus_labels(options["corpus"])[0])

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 
 from favor.errors import FavorError
+from pipeline.journal import RESOLVED
 from pipeline.schema import FAILURES, MEDIA, SCHEMAS, check_schema
 from pipeline.storage import REPORT_FILE, RUN_FILE, Storage
 from transforms.records import RESULT_TABLES
@@ -50,7 +51,8 @@ JOIN = """
 SPAN = "uri, coalesce(entry_id, '') AS entry_id, coalesce(start_ms, -1) AS start_ms, coalesce(end_ms, -1) AS end_ms"
 FAILED = """
     SELECT a.uri IS NOT NULL AS before, b.uri IS NOT NULL AS now, readable.uri IS NOT NULL AS readable, count(*)
-    FROM (SELECT DISTINCT {span} FROM a_failures) AS a FULL JOIN (SELECT DISTINCT {span} FROM b_failures) AS b
+    FROM (SELECT {span} FROM a_failures GROUP BY ALL HAVING arg_max(code, attempt) <> '{resolved}') AS a
+    FULL JOIN (SELECT {span} FROM b_failures GROUP BY ALL HAVING arg_max(code, attempt) <> '{resolved}') AS b
     USING (uri, entry_id, start_ms, end_ms)
     LEFT JOIN (SELECT DISTINCT uri FROM b_media) AS readable ON readable.uri = a.uri
     GROUP BY ALL
@@ -182,7 +184,8 @@ def _register(database: duckdb.DuckDBPyConnection, outputs: dict[str, Storage]) 
     found = set()
     for table in (*RESULT_TABLES, MEDIA, FAILURES):
         for side, storage in outputs.items():
-            paths = storage.list(table, suffix=".parquet")
+            # Tables may have been asked for as JSON lines only; the journal has their rows in any case.
+            paths = storage.list(table, suffix=".parquet") or storage.list("journal", table, suffix=".parquet")
             rows = pyarrow.dataset.dataset(
                 paths, schema=SCHEMAS[table], format="parquet", filesystem=storage.filesystem
             )
@@ -225,7 +228,7 @@ def _count_words(diff: TableDiff, reference: list[str], hypothesis: list[str]) -
 
 def _compare_failures(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
     counts = dict.fromkeys(("new", "mended", "same", "not seen by B"), 0)
-    for before, now, readable, count in database.sql(FAILED.format(span=SPAN)).fetchall():
+    for before, now, readable, count in database.sql(FAILED.format(span=SPAN, resolved=RESOLVED)).fetchall():
         name = "same" if before and now else "new" if now else "mended" if readable else "not seen by B"
         counts[name] += count
     return counts

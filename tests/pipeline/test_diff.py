@@ -1,6 +1,7 @@
 import dataclasses
 import datetime
 import json
+import shutil
 
 import pyarrow as pa
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from favor.errors import FavorError
 from pipeline.dataset import build
 from pipeline.diff import SCHEMA, compare
-from pipeline.journal import Journal
+from pipeline.journal import RESOLVED, Journal
 from pipeline.storage import REPORT_FILE, RUN_FILE
 from transforms.records import Failure, MediaRow, Result
 
@@ -123,3 +124,15 @@ def test_what_is_no_output_is_refused(make, tmp_path):
         compare(a, f"{tmp_path}/nothing")
     with pytest.raises(FavorError, match="schema 99"):
         compare(a, make("b", [result(1, "x")], schema=99))
+
+
+def test_an_output_without_parquet_tables_is_read_from_its_journal(make, tmp_path):
+    a = make(
+        "a", [result(1, "x")], [failure("/mended"), dataclasses.replace(failure("/mended"), attempt=2, code=RESOLVED)]
+    )
+    b = make("b", [result(1, "y")])
+    for table in ("captions", "failures", "media"):
+        shutil.rmtree(tmp_path / "a" / table)
+    found = compare(a, b)
+    assert found.tables["captions"].changed == 1
+    assert not any(found.failures.values())
