@@ -37,7 +37,7 @@ def archive(plain_clip, tmp_path):
 def test_each_poison_costs_one_row_and_the_run_goes_on(archive, tmp_path, monkeypatch):
     output = tmp_path / "out"
     arguments = ["caption", archive, "-o", output, "--window-seconds", 1, "--max-new-tokens", 2]
-    limits = {"memory_bytes": 1 << 30, "base_deadline": 6, "deadline_per_second": 0}
+    limits = {"memory_bytes": 1 << 30, "base_deadline": 12, "deadline_per_second": 0}
     with contextlib.closing(IsolatedDecoder(PLANTED, **limits)) as decoder:
         for module in (corpus, decode):
             monkeypatch.setattr(module, "ISOLATED", decoder)

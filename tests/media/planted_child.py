@@ -4,13 +4,15 @@ import os
 import sys
 import time
 
+import numpy as np
+
 from favor.media import child, decode, probe
 
 PLANTED = {
     "crash": lambda: os.abort(),
     "hang": lambda: time.sleep(600),
     "mistake": lambda: {}["planted"],
-    "hog": lambda: [bytearray(1 << 26) for _ in range(1000)],
+    "hog": lambda: [np.empty(1 << 26, np.uint8) for _ in range(1000)],
 }
 real_windows, real_probe = decode.decode_windows, probe.probe
 

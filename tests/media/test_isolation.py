@@ -23,7 +23,7 @@ SPANS = [(0, 500), (500, 1000), (1000, 1500), (1500, 2000)]
 
 EVILS = [  # what the process does, the failure's code, and the deadline in s: only a hang is ended by it
     ("crash", "decoder_crashed", 60.0),
-    ("hang", "decoder_timeout", 6.0),
+    ("hang", "decoder_timeout", 10.0),
     ("hog", "out_of_memory", 60.0),
 ]
 
@@ -183,7 +183,7 @@ def test_no_process_outlives_the_one_it_works_for(plain_clip):
         "print(ISOLATED._pool._idle[0]._process.pid, flush=True); os._exit(9)"
     )
     pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
