@@ -9,9 +9,9 @@ from favor.synthetic.items import BOTH, HEARD, SEEN, STATIC, Item, shuffled_choi
 from favor.synthetic.looking import looking_questions, objects
 from favor.synthetic.places import place_phrase
 from favor.synthetic.scene import Figure, Scene
-from favor.synthetic.vocabulary import COLOURS, SHAPES, spoken_words, with_article
+from favor.synthetic.vocabulary import spoken_words, with_article
 from favor.synthetic.watching import watching_questions
-from favor.synthetic.writing import with_voice
+from favor.synthetic.writing import with_voice, write_picture
 
 Written = tuple[Scene, list[Item]]
 
@@ -91,14 +91,15 @@ def spoken_description(rng: Rng, scene: Scene) -> Written:
 
 
 def _another(rng: Rng, scene: Scene, figure: Figure) -> Figure:
-    """Returns the figure with another colour, another shape or both, as no figure of the scene has them."""
+    """Returns the figure with the colour, the shape or both of another picture, as no figure of the scene has them."""
     names = {other.name for other in scene.figures}
     while True:
-        colour = pick(rng, tuple(COLOURS)) if chance(rng, 0.67) else figure.colour
-        shape = pick(rng, SHAPES) if chance(rng, 0.67) else figure.shape
-        changed = dataclasses.replace(figure, colour=colour, shape=shape)
-        if changed.name not in names:
-            return changed
+        other = pick(rng, write_picture(rng).figures)
+        colour, shape = pick(
+            rng, ((other.colour, other.shape), (other.colour, figure.shape), (figure.colour, other.shape))
+        )
+        if f"{colour} {shape}" not in names:
+            return dataclasses.replace(figure, colour=colour, shape=shape)
 
 
 def match(rng: Rng, scene: Scene) -> list[Item]:

@@ -170,18 +170,20 @@ def write_source(rng: Rng) -> Scene:
 
 
 def write_match(rng: Rng) -> Scene:
-    """A video in which every flash is heard; in half of them the sound is that of another one."""
-    scene = write_action(rng, MATCH)
+    """A video in which every flash is heard; in half of them the sound is that of another one.
+
+    Both have the same length and are drawn in the same way, so that neither sound nor picture alone tells which.
+    """
+    while True:
+        scene, other = write_action(rng, MATCH), write_action(rng, MATCH)
+        if all(abs(event.time - sound.time) > FOREIGN for event in scene.events for sound in other.sounds):
+            break
+    scene = dataclasses.replace(scene, seconds=max(scene.seconds, other.seconds))
     if chance(rng, 0.5):
         return scene
-    while True:
-        sounds = write_action(rng, MATCH).sounds
-        foreign = tuple(dataclasses.replace(sound, source=None) for sound in sounds if sound.time < scene.seconds - 0.4)
-        distances = [abs(event.time - sound.time) for event in scene.events for sound in foreign]
-        if distances and min(distances) > FOREIGN:
-            break
     events: tuple[Event, ...] = tuple(dataclasses.replace(event, sound=None) for event in scene.events)
-    return dataclasses.replace(scene, events=events, sounds=foreign, compatible=False)
+    sounds = tuple(dataclasses.replace(sound, source=None) for sound in other.sounds)
+    return dataclasses.replace(scene, events=events, sounds=sounds, compatible=False)
 
 
 def with_voice(rng: Rng, scene: Scene, text: str) -> Scene:

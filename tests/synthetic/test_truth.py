@@ -197,6 +197,21 @@ def test_foreign_sounds_are_far_from_every_flash():
         assert min(distances) > 0.5
 
 
+def test_neither_sound_nor_picture_alone_tells_whether_they_belong_together():
+    made = [scene for scene in scenes("avm", 600) if scene.picture == "video"]
+    compatible = np.array([scene.compatible for scene in made])
+    facts = {
+        "length": [scene.seconds for scene in made],
+        "sounds": [len(scene.sounds) for scene in made],
+        "flashes": [len(scene.events) for scene in made],
+        "first sound": [scene.sounds[0].time for scene in made],
+        "silence at the end": [scene.seconds - scene.sounds[-1].time for scene in made],
+    }
+    for name, values in facts.items():
+        right = [np.mean((np.array(values) > limit) == compatible) for limit in np.unique(values)]
+        assert max(*right, *(1 - np.array(right))) < 0.62, name
+
+
 def test_events_name_their_causes():
     for scene in scenes("video_qa", 60):
         for event in scene.events:
