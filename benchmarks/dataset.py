@@ -41,9 +41,9 @@ def _row(number: int, text: str, now: datetime.datetime) -> Result:
     )
 
 
-def write_journal(output: str) -> None:
+def write_journal(output: str, count: int = ROWS) -> None:
     journal = Journal(output)
-    for start in range(0, ROWS, ROWS_PER_PART):
+    for start in range(0, count, ROWS_PER_PART):
         journal.write("captions", rows(range(start, start + ROWS_PER_PART)))
 
 

@@ -148,8 +148,9 @@ class Prediction:
     def __str__(self) -> str:
         costs, forecast, shape = self.costs, self.forecast, self.shape
         peak, computed = costs.peak_bytes / GIGABYTE, self.computed_bytes / GIGABYTE
+        workers = "1 worker" if shape.workers == 1 else f"{shape.workers} workers"
         lines = {
-            "model": f"{self.model} on {self.device}, {shape.workers} worker(s), batches of {shape.batch_size} windows",
+            "model": f"{self.model} on {self.device}, {workers}, batches of {shape.batch_size} windows",
             "a window": f"{costs.decode_seconds:.2f} s of decoding, {costs.model_seconds:.2f} s of the model "
             f"(measured on {costs.windows})",
             "time": f"about {spoken(forecast.seconds)}, {spoken(forecast.start_seconds)} of it to start; "
