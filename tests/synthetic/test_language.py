@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from favor.synthetic import asking
+from favor.synthetic import asking, speech
 from favor.synthetic.captions import caption
 from favor.synthetic.dialogues import dialogues
 from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, SpokenWord, Utterance, Waypoint
+from favor.synthetic.vocabulary import spoken_words
 from favor.synthetic.world import write
 
 
@@ -123,7 +124,14 @@ def test_a_dialogue_ends_with_a_question_about_it():
     assert last["Is it small or large?"] == "small"
 
 
-def test_every_spoken_and_asked_word_is_in_the_voices():
+def test_every_voice_says_every_word():
+    for voice in speech.VOICES:
+        assert sorted(speech.index()[voice]) == list(spoken_words())
+        last = max(start + count for start, count in speech.index()[voice].values())
+        assert last <= len(speech.recording(voice))
+
+
+def test_transcripts_and_spoken_questions_are_never_empty():
     for task in ("asr", "avsr", "isqa"):
         for index in range(20):
             scene, _ = write(5, index, [task])
