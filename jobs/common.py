@@ -57,6 +57,12 @@ class Percent(click.ParamType):
         return share
 
 
+def _globs(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(value.strip(" /.") for value in values):
+        raise click.BadParameter("an empty glob leaves out everything; name files or directories, such as '*.wav'")
+    return values
+
+
 def _formats(value: str) -> tuple[str, ...]:
     formats = tuple(dict.fromkeys(value.split(",")))
     if not set(formats) <= {"parquet", "jsonl"}:
@@ -116,7 +122,11 @@ OPTIONS = (
         help="Of the language model; less memory.",
     ),
     click.option(
-        "--exclude", multiple=True, metavar="GLOB", help="Leave these out: '*.wav', a directory's name, 'raw/*.mov'."
+        "--exclude",
+        multiple=True,
+        metavar="GLOB",
+        callback=lambda context, option, value: _globs(value),
+        help="Leave these out: '*.wav', a directory's name, 'raw/*.mov'.",
     ),
     click.option("--sample", type=Percent(), metavar="P%", help="Take this share of the files only, such as 1%."),
     click.option("--seed", default=0, show_default=True, help="Another one takes another sample."),
@@ -170,6 +180,7 @@ def execute(context: click.Context, questions: list[Question], options: dict[str
         click.ClickException: for everything that a user or a machine can do wrong, in one line.
     """
     from favor.errors import FavorError
+    from favor.media.stores import store_errors
     from pipeline.run import run
 
     overwrite = options.pop("overwrite")
@@ -180,7 +191,7 @@ def execute(context: click.Context, questions: list[Question], options: dict[str
         if not run_options.trained:
             click.echo(f"{run_options.identity.model} is untrained: its text means nothing", err=True)
         summary = run(run_options, overwrite)
-    except (FavorError, OSError) as error:
+    except store_errors(FavorError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise click.ClickException("interrupted; the same command goes on where it stopped") from None
@@ -192,7 +203,16 @@ def _judge(summary: Summary) -> None:
     if summary.missing:
         raise click.ClickException(f"{summary.missing} windows came to no end: rows were lost")
     if not summary.count("files_readable"):
-        raise click.ClickException(f"no file could be read; {summary.options.output}/failures says why")
+        raise click.ClickException(_why_nothing(summary))
+
+
+def _why_nothing(summary: Summary) -> str:
+    from pipeline.journal import Journal
+    from pipeline.schema import FAILURES
+
+    for row in Journal(summary.options.output).parts(FAILURES).head(1, columns=["message"]).to_pylist():
+        return f"no file could be read; the first failure: {row['message']}"
+    return f"nothing is left of the corpus: {summary.count('files_left_out')} files are excluded or not in the sample"
 
 
 def make_options(

@@ -43,6 +43,7 @@ def command(context: click.Context, calibrate: bool, as_json: bool, **options: A
       favor plan films --prices prices.csv --machine big-gpu --json
     """
     from favor.errors import FavorError
+    from favor.media.stores import store_errors
 
     try:
         price = _price(**{name: options.pop(name) for name in ("price_per_hour", "currency", "prices", "machine")})
@@ -50,7 +51,7 @@ def command(context: click.Context, calibrate: bool, as_json: bool, **options: A
         if not as_json:
             click.echo(str(survey))
         prediction = _predict(survey, options, price) if calibrate and survey.totals["windows"] else None
-    except (FavorError, OSError) as error:
+    except store_errors(FavorError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise click.ClickException("interrupted") from None

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from favor.errors import FavorError
 from favor.media.manifests import is_manifest, read_head
+from favor.media.stores import store_errors
 from pipeline.schema import SCHEMAS
 
 OWN_COLUMNS = frozenset(name for schema in SCHEMAS.values() for name in schema.names)
@@ -27,8 +28,8 @@ def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:
     for path in filter(is_manifest, corpus):
         try:
             head = read_head(path)
-        except OSError as error:
-            raise FavorError(f"cannot read the manifest {path}: {error}") from error
+        except store_errors() as error:
+            raise FavorError(f"cannot read the manifest {path}: {error.__cause__ or error}") from error
         for name in head.kinds:
             if name.lower() in OWN_COLUMNS:  # DuckDB does not tell small letters from capitals
                 raise FavorError(f"{path}: the tables have a column {name.lower()!r} of their own; rename it")

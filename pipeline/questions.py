@@ -4,6 +4,7 @@ from typing import Any
 
 from favor.errors import FavorError
 from favor.media.listing import absolute_uri
+from favor.media.stores import store_errors
 from favor.rows import RowError, read_rows
 from transforms.records import ANSWERS, Question
 
@@ -24,7 +25,7 @@ def read_questions(path: str) -> tuple[Question, ...]:
             question = _question(row, where)
             if questions.setdefault((question.question_id, question.uri), question) is not question:
                 raise FavorError(f"{where}: question_id {question.question_id!r} occurs twice; ids must differ")
-    except OSError as error:
+    except store_errors() as error:
         raise FavorError(f"cannot read the questions in {path}: {error}") from error
     if not questions:
         raise FavorError(f"{path} holds no questions")

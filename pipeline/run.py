@@ -4,8 +4,13 @@ import dataclasses
 import datetime
 import json
 import time
+from pathlib import Path
+
+from fsspec.implementations.local import LocalFileSystem
 
 from favor.errors import FavorError
+from favor.media.listing import absolute_uri
+from favor.media.stores import find_store, store_errors
 from pipeline.dataset import build
 from pipeline.journal import Journal
 from pipeline.labels import check_partition, united
@@ -34,7 +39,11 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     """
     started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
     storage = Storage(options.output)
-    options = claim(storage, options, overwrite)
+    check_output(options.output, options.corpus)
+    try:
+        options = claim(storage, options, overwrite)
+    except store_errors(NotImplementedError) as error:
+        raise FavorError(f"cannot use {options.output} as --output: {error}") from error
     journal = Journal(options.output, table_metadata(options), options.labels)
     work = make_run(options, journal)
     with published(work.counts, storage):
@@ -46,6 +55,22 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     summary = Summary(options, work.counts(), rows, started, ended - start, ended - worked)
     summary.write(storage)
     return summary
+
+
+def check_output(output: str, corpus: tuple[str, ...]) -> None:
+    """Makes sure that an output can be a directory of tables.
+
+    Raises:
+        FavorError: if it cannot.
+    """
+    root = absolute_uri(output).rstrip("/")
+    if root in {absolute_uri(pattern).rstrip("/") for pattern in corpus}:
+        raise FavorError(f"{output} is the corpus and the --output; the tables need a directory of their own")
+    if not isinstance(find_store(output)[0], LocalFileSystem):
+        return
+    for path in (Path(root), *Path(root).parents):
+        if path.is_file():
+            raise FavorError(f"{path} is a file, so --output {output} cannot be a directory; choose another")
 
 
 def claim(storage: Storage, options: RunOptions, overwrite: bool) -> RunOptions:

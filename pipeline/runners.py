@@ -10,6 +10,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, create_runner
 
 from favor.errors import FavorError
+from favor.media.stores import store_errors
 from pipeline.graph import build_graph
 from pipeline.journal import Journal
 from pipeline.options import LOCAL_RUNNER, RunOptions
@@ -45,7 +46,7 @@ class LocalRun:
         try:
             self._result = self._pipeline.run()
         except RuntimeError as error:  # what Beam makes of exceptions to which it cannot add the name of a step
-            if isinstance(error.__context__, OSError | KeyboardInterrupt):
+            if error.__context__ and isinstance(error.__context__, (KeyboardInterrupt, *store_errors())):
                 raise error.__context__ from error
             raise
 

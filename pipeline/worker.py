@@ -6,6 +6,7 @@ import sys
 import threading
 
 from favor.errors import FavorError
+from favor.media.stores import store_errors
 from pipeline.environment import set_up
 
 REPORT_SECONDS = 0.5
@@ -18,7 +19,7 @@ def main() -> None:
         work()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (FavorError, OSError) as error:
+    except store_errors(FavorError) as error:
         sys.exit(f"Error: {error}")
 
 

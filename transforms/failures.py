@@ -8,6 +8,7 @@ import av
 
 from favor.errors import FavorError, MediaError
 from favor.media.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
+from favor.media.stores import store_errors
 from transforms.records import Failure
 
 FAILURES = "failures"  # the tag of the output that carries them
@@ -57,7 +58,7 @@ def failure(
 
 
 def _code(error: Exception) -> str:
-    return next((code for kind, code in CODES if isinstance(error, kind)), "error")
+    return next((code for kind, code in CODES if isinstance(error, kind)), "unreachable")
 
 
 @contextlib.contextmanager
@@ -68,7 +69,7 @@ def captured(
     failures: list[Failure] = []
     try:
         yield failures
-    except ELEMENT_ERRORS as error:
+    except (*ELEMENT_ERRORS, *store_errors()) as error:
         failures.append(failure(error, stage, media, key, window_id))
 
 

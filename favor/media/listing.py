@@ -10,6 +10,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from favor.errors import MediaError
 from favor.media.files import MediaFile, Named
+from favor.media.stores import file_info, find_store
 
 MEDIA_SUFFIXES = frozenset(
     suffix
@@ -23,6 +24,8 @@ MEDIA_SUFFIXES = frozenset(
 )
 # What filesystems call the thing that changes when a file does, the surest first.
 VERSION_KEYS = ("etag", "ETag", "generation", "mtime", "LastModified", "last_modified", "updated", "created")
+HTTP = ("http://", "https://")
+NO_LISTING = "http servers do not list directories: name the files in a manifest (.jsonl, .csv or .parquet)"
 GLOB_CHARACTERS = "*?["
 
 
@@ -53,11 +56,13 @@ def list_media(pattern: str) -> Iterator[MediaFile | Unlisted]:
 
     Raises:
         FileNotFoundError: if nothing has this name or matches this glob.
+        MediaError: ``no_listing`` for a directory on an http server, ``unsupported_store``.
         OSError: if the store cannot be reached.
     """
     matches = list(_match(pattern))
     if not matches:
-        raise FileNotFoundError(f"{pattern}: no such file or directory, or nothing matches")
+        hint = f"; {NO_LISTING}" if pattern.startswith(HTTP) else ""
+        raise FileNotFoundError(f"{pattern}: no such file or directory, or nothing matches{hint}")
     for fs, info, chain in matches:
         yield from _expand(fs, info, chain)
 
@@ -70,8 +75,8 @@ def look_up(named: Named) -> MediaFile:
         FileNotFoundError: if there is none.
         OSError: if the store cannot be reached.
     """
-    fs, path = fsspec.core.url_to_fs(named.uri)
-    info = fs.info(path)
+    fs, path = find_store(named.uri)
+    info = file_info(fs, path)
     if info["type"] == "directory":
         raise MediaError("directory", f"{named.uri} is a directory; a row of a manifest names one file")
     return dataclasses.replace(_media_file(fs, info, ""), uri=named.uri, entry=named.entry)
@@ -79,16 +84,20 @@ def look_up(named: Named) -> MediaFile:
 
 def _match(pattern: str) -> Iterator[tuple[fsspec.AbstractFileSystem, dict[str, Any], str]]:
     """Yields what a pattern names directly: filesystem, entry, and the tail of a chained URL."""
-    fs, path = fsspec.core.url_to_fs(pattern)
+    fs, path = find_store(pattern)
     chain = "::" + pattern.split("::", 1)[1] if "::" in pattern else ""
-    if fs.exists(path):  # a name may hold brackets, so the name itself comes before the glob
-        yield fs, fs.info(path), chain
-    elif any(character in path for character in GLOB_CHARACTERS):
+    try:
+        yield fs, file_info(fs, path), chain  # a name may hold brackets, so the name itself comes before the glob
+    except FileNotFoundError:
+        if not any(character in path for character in GLOB_CHARACTERS):
+            return
         for _, info in sorted(fs.glob(path, detail=True).items()):
             yield fs, info, chain
 
 
 def _expand(fs: fsspec.AbstractFileSystem, info: dict[str, Any], chain: str) -> Iterator[MediaFile | Unlisted]:
+    if info.get("mimetype") == "text/html" and info["name"].startswith(HTTP):
+        raise MediaError("no_listing", f"{info['name']} is a page, not a media file; {NO_LISTING}")
     if info["type"] != "directory":
         yield _media_file(fs, info, chain)
         return

@@ -158,8 +158,8 @@ def _named(values: Values | RowError, path: str, number: int, kinds: Mapping[str
     labels = tuple((name, _label(name, value, kinds)) for name, value in given)
     assert isinstance(values, dict)
     uri = _text(values, "uri")
-    if uri is None:
-        raise RowError("'uri' is missing or empty; it names a media file")
+    if uri is None or "\0" in uri:
+        raise RowError("'uri' is missing, empty or no name; it names a media file")
     start, end = _milliseconds(values, "start") or 0, _milliseconds(values, "end")
     if end is not None and end <= start:
         raise RowError(f"'end' is {values['end']!r}, which does not lie behind 'start', {values.get('start') or 0!r}")

@@ -99,7 +99,8 @@ GOOD = {"uri": "a", "n": 1}
     ("row", "message"),
     [
         ("{", "it must be a JSON object in one line"),
-        ({"n": 2}, "'uri' is missing or empty"),
+        ({"n": 2}, "'uri' is missing, empty"),
+        ({"uri": "a\0b"}, "'uri' is missing, empty or no name"),
         ({"uri": 3}, "'uri' is 3, a int; it must be text"),
         ({"uri": "b", "start": "soon"}, "'start' is 'soon'; it must be seconds"),
         ({"uri": "b", "start": "1e999999999"}, "it must be seconds"),
