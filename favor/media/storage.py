@@ -11,7 +11,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from favor.errors import MediaError
 
-BLOCK_BYTES = 1 << 19  # per request to remote storage
+BLOCKS = 2048  # of a file; the ends of what a window needs cost a block each, more of them cost more requests
+BLOCK_BYTES = (1 << 17, 1 << 20)  # the smallest and the largest request to remote storage
 BLOCKS_KEPT = 64  # sound and picture may lie in different places of a file, which are read in turns
 READ_ERRORS = (OSError, EOFError, MemoryError, aiohttp.ClientError)  # what reading a file can raise, wherever it is
 
@@ -30,7 +31,7 @@ def open_source(uri: str) -> Iterator[Any]:
     filesystem, path = fsspec.core.url_to_fs(uri)
     if not isinstance(filesystem, LocalFileSystem):
         cache = {"cache_type": "blockcache", "cache_options": {"maxblocks": BLOCKS_KEPT}}
-        with filesystem.open(path, "rb", block_size=BLOCK_BYTES, **cache) as file:
+        with filesystem.open(path, "rb", block_size=block_bytes(filesystem.size(path)), **cache) as file:
             yield file
         return
     if Path(path).is_dir():
@@ -42,3 +43,9 @@ def open_source(uri: str) -> Iterator[Any]:
     if empty:
         raise MediaError("empty_file", f"{uri} is empty (0 bytes); copy or download it again")
     yield path
+
+
+def block_bytes(size: int | None) -> int:
+    """Returns how much of a remote file of so many bytes is read at once; None is a size that nobody tells."""
+    smallest, largest = BLOCK_BYTES
+    return min(max((size or 0) // BLOCKS, smallest), largest)

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from favor.media.decode import decode_windows
-from favor.media.storage import BLOCK_BYTES
+from favor.media.storage import block_bytes
 
 SECONDS = 70
 
@@ -76,5 +76,12 @@ def test_a_window_in_the_middle_costs_little_more_than_its_packets(served, noisy
     needed, index = packet_bytes(noisy_clip, 30, 60)
     assert len(clip.frames) == 60
     print(f"{sum(sent)} bytes in {len(sent)} requests for {needed} of packets and {index} of index")
-    assert needed > 6 * BLOCK_BYTES  # or the test would say nothing
+    assert needed < 60 * block_bytes(noisy_clip.stat().st_size)  # the two blocks at its ends do count
     assert sum(sent) <= 1.3 * needed + index
+
+
+@pytest.mark.parametrize(
+    ("size", "block"), [(None, 1 << 17), (50_000_000, 1 << 17), (600_000_000, 292_968), (40_000_000_000, 1 << 20)]
+)
+def test_large_files_are_read_in_large_blocks(size, block):
+    assert block_bytes(size) == block
