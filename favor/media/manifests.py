@@ -77,7 +77,7 @@ def read_head(path: str) -> Head:
     kinds = {name: kind or "str" for name, kind in kinds.items()}
     for number, values in rows[:HEAD_ROWS]:
         with _told(path, number):
-            _named(values, path, number, kinds)
+            _named(values, absolute_uri(path), number, kinds)
     return Head(kinds, len(rows) <= HEAD_ROWS)
 
 
@@ -103,19 +103,16 @@ def read_manifest(path: str, kinds: Mapping[str, str]) -> Iterator[Named | Unlis
         FavorError: if it is no manifest.
         OSError: if it cannot be read.
     """
+    manifest = absolute_uri(path)
     for number, values in read_rows(path):
         try:
-            yield _named(values, path, number, kinds)
+            yield _named(values, manifest, number, kinds)
         except RowError as error:
-            yield Unlisted(_row(path, number), MediaError("bad_manifest_row", f"{_where(path, number)}: {error}"))
+            yield Unlisted(f"{manifest}#{number}", MediaError("bad_manifest_row", f"{_where(path, number)}: {error}"))
 
 
 def _where(path: str, number: int) -> str:
     return f"{path}, {'row' if path.lower().endswith('.parquet') else 'line'} {number}"
-
-
-def _row(path: str, number: int) -> str:
-    return f"{absolute_uri(path)}#{number}"
 
 
 def _declared(path: str) -> Kinds:
@@ -153,7 +150,7 @@ def _kind(name: str, value: Any, before: str) -> str:
     raise RowError(f"{name!r} is {value!r}, a {kind}, but a {before} in the rows before; give the column one type")
 
 
-def _named(values: Values | RowError, path: str, number: int, kinds: Mapping[str, str]) -> Named:
+def _named(values: Values | RowError, manifest: str, number: int, kinds: Mapping[str, str]) -> Named:
     given = [(name, value) for name, value in _labels(values) if value is not None]
     labels = tuple((name, _label(name, value, kinds)) for name, value in given)
     assert isinstance(values, dict)
@@ -163,7 +160,7 @@ def _named(values: Values | RowError, path: str, number: int, kinds: Mapping[str
     start, end = _milliseconds(values, "start") or 0, _milliseconds(values, "end")
     if end is not None and end <= start:
         raise RowError(f"'end' is {values['end']!r}, which does not lie behind 'start', {values.get('start') or 0!r}")
-    return Named(_resolved(uri, path), Entry(start, end, _text(values, "prompt"), labels), _row(path, number))
+    return Named(_resolved(uri, manifest), Entry(start, end, _text(values, "prompt"), labels), f"{manifest}#{number}")
 
 
 def _label(name: str, value: Any, kinds: Mapping[str, str]) -> Label:
@@ -206,7 +203,7 @@ def _resolved(uri: str, manifest: str) -> str:
     """The URI by which the tables know a file that a manifest names."""
     if "://" in uri or uri.startswith("/"):
         return absolute_uri(uri)
-    first, chained, rest = absolute_uri(manifest).partition("::")
+    first, chained, rest = manifest.partition("::")
     if chained and "/" not in first:  # such as simplecache::s3://...
         return f"{first}::{_resolved(uri, rest)}"
     protocol, separator, path = first.rpartition("://")
