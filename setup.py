@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 SCENES = ["scenedetect-headless>=0.7.2,<0.8"]
+S3 = ["s3fs>=2025.3"]
 TEST = [*SCENES, "pytest>=8", "pytest-timeout>=2.3"]
 
 setup(
@@ -50,6 +51,7 @@ setup(
         "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
         "scenes": SCENES,
         "gcp": ["apache-beam[gcp]"],
+        "s3": S3,
     },
     entry_points={"console_scripts": ["favor=jobs.main:main"]},
     classifiers=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,14 @@ OPTIONS = (
     click.option("--batch-size", default="auto", show_default=True, type=BatchSize(), help="Windows at once."),
     click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine."),
     click.option("--runner", default="DirectRunner", show_default=True, help="Beam runner; its options go behind --."),
+    click.option("--retry-failed", is_flag=True, help="Try again what failed in earlier runs; else it is skipped."),
+    click.option(
+        "--max-attempts",
+        default=3,
+        show_default=True,
+        type=click.IntRange(2),
+        help="How often --retry-failed tries anything in all.",
+    ),
     click.option("--overwrite", is_flag=True, help="Start anew instead of going on where an earlier run stopped."),
 )
 
@@ -237,6 +246,8 @@ def make_options(
     limit: int | None = None,
     formats: tuple[str, ...] = ("parquet",),
     partition_by: str | None = None,
+    retry_failed: bool = False,
+    max_attempts: int = 3,
     **rest: Any,
 ) -> RunOptions:
     """Turns what was typed into the options of a run.
@@ -262,6 +273,8 @@ def make_options(
         limit: how many files are taken.
         formats: as in `pipeline.table_files.Layout`.
         partition_by: likewise.
+        retry_failed: whether what failed in earlier runs is tried again.
+        max_attempts: how often anything is tried in all.
         rest: further fields of `RunOptions`.
 
     Raises:
@@ -274,6 +287,7 @@ def make_options(
     from pipeline.labels import corpus_labels
     from pipeline.options import RunOptions, auto_batch_size
     from pipeline.table_files import Layout
+    from transforms.past import Retrying
     from transforms.records import Identity
 
     if split == SCENES:
@@ -302,6 +316,7 @@ def make_options(
         device=device,
         dtype=dtype,
         quantization=quantization,
+        retrying=Retrying(time.time() if retry_failed else None, max_attempts),
         **rest,
     )
 

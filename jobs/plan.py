@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pipeline.plan import Survey
     from transforms.records import Segment
 
-RUN_ONLY = {"output", "runner", "overwrite", "formats", "partition_by"}  # what a plan has no use for
+# What a plan has no use for.
+RUN_ONLY = {"output", "runner", "overwrite", "formats", "partition_by", "retry_failed", "max_attempts"}
 
 
 @click.command("plan")
@@ -82,10 +83,11 @@ def _survey(options: dict[str, Any]) -> Survey:
     from pipeline.labels import corpus_labels
     from pipeline.plan import survey
     from transforms.corpus import WHOLE_CORPUS, ListCorpus, Plan
+    from transforms.past import Past
     from transforms.records import Identity
 
     sampling = Sampling(0, "", round(options["window_seconds"] * 1000), options["audio_track"], options["split"])
-    planner = Plan((caption_question(),), Identity("", "", "", "", ""), sampling, WHOLE_CORPUS, frozenset)
+    planner = Plan((caption_question(),), Identity("", "", "", "", ""), sampling, WHOLE_CORPUS, Past)
     chosen = selection(**{name: options[name] for name in ("exclude", "sample", "seed", "limit")})
     lister = ListCorpus(WHOLE_CORPUS, chosen, corpus_labels(options["corpus"])[0])
     with tqdm(unit=" files", disable=None) as bar:

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 
-from pipeline.journal import RESOLVED, Journal
+from pipeline.journal import Journal
 from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SORT_KEYS
 from pipeline.table_files import FORMATS, PLAIN, Layout, TableFiles, clear, directory
-from transforms.records import RESULT_TABLES
+from transforms.records import RESOLVED, RESULT_TABLES
 
 SORT_MEMORY = "256MB"  # beyond it, sorting spills to disk
 ROWS_PER_GROUP = 20_480  # small enough that a look-up by file reads little, big enough that a scan is fast

@@ -23,13 +23,19 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options: what is to be done.
         journal: where the rows go.
     """
-    plan = Plan(options.questions, options.identity, options.sampling, options.shard, journal.done)
+    plan = Plan(options.questions, options.identity, options.sampling, options.shard, journal.past)
     decode = DecodeWindows(options.identity, options.sampling, BATCHES_AHEAD * options.batch_size)
     handler = FavorModelHandler(
-        options.identity, options.generation, options.batch_size, options.device, options.dtype, options.quantization
+        options.identity,
+        options.generation,
+        options.batch_size,
+        options.device,
+        options.dtype,
+        options.quantization,
+        frozenset(options.alone),
     )
 
-    lister = ListCorpus(options.shard, options.selection, options.labels)
+    lister = ListCorpus(options.shard, options.selection, options.labels, journal.past)
     listed = (
         pipeline
         | "Corpus" >> beam.Create([options.corpus])

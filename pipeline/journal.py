@@ -10,15 +10,16 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet as pq
+from apache_beam.utils.shared import Shared
 
 from favor.media.files import digest
-from pipeline.schema import FAILURES, MEDIA, ROW_KEYS, SCHEMA_VERSION, values, with_labels
+from pipeline.schema import FAILURES, MEDIA, PART_KEYS, ROW_KEYS, SCHEMA_VERSION, values, with_labels
 from pipeline.storage import Storage
 from transforms.metrics import Tally, count, count_all, timed
-from transforms.records import RESULT_TABLES, Answered, Failure, MediaRow, Span
+from transforms.past import NO_RETRIES, Past, Retrying, Standing
+from transforms.records import RESOLVED, RESULT_TABLES, Answered, Failure, MediaRow, Span
 
 FLUSH_SECONDS = 5.0  # a row waits no longer than this before it is on disk
-RESOLVED = "resolved"  # the code of a failure that a later attempt has mended
 
 
 class Journal:
@@ -28,14 +29,21 @@ class Journal:
         output: the run's output directory, a local path or any fsspec URL.
         metadata: goes into every file's metadata.
         kinds: the further columns that rows carry from manifests, and their types.
+        retrying: which failures of earlier runs are tried again.
     """
 
     def __init__(
-        self, output: str, metadata: dict[str, str] | None = None, kinds: Mapping[str, str] | None = None
+        self,
+        output: str,
+        metadata: dict[str, str] | None = None,
+        kinds: Mapping[str, str] | None = None,
+        retrying: Retrying = NO_RETRIES,
     ) -> None:
         self.storage = Storage(output)
         self.metadata = metadata or {}
         self.kinds = kinds or {}
+        self._retrying = retrying
+        self._shared_past = Shared()
 
     def schema(self, table: str) -> pa.Schema:
         """Returns the schema of a table's rows, in the journal as in the end."""
@@ -46,9 +54,8 @@ class Journal:
         data = pa.Table.from_pylist([values(row) for row in rows], self.schema(table))
         sink = pa.BufferOutputStream()
         pq.write_table(data, sink, compression="zstd")
-        keys = sorted(digest(*(getattr(row, key) for key in ROW_KEYS[table])) for row in rows)
-        attempts = {getattr(row, "attempt", 1) for row in rows}
-        self.storage.write(sink.getvalue().to_pybytes(), "journal", table, f"{digest(*keys, *attempts)}.parquet")
+        name = digest(*sorted(digest(*(getattr(row, key) for key in PART_KEYS[table])) for row in rows))
+        self.storage.write(sink.getvalue().to_pybytes(), "journal", table, f"{name}.parquet")
 
     def parts(self, table: str) -> pyarrow.dataset.Dataset:
         """Returns all parts of a table as one dataset."""
@@ -61,13 +68,19 @@ class Journal:
         """Returns the ids of all results."""
         return frozenset(row["result_id"] for table in RESULT_TABLES for row in self._rows(table, ["result_id"]))
 
-    def failed(self) -> dict[Span, int]:
-        """Returns what has failed and was not mended since, with the number of attempts."""
-        attempts: dict[Span, tuple[int, str]] = {}
-        for row in self._rows(FAILURES, [*ROW_KEYS[FAILURES], "attempt", "code"]):
+    def failed(self) -> dict[Span, Standing]:
+        """Returns what has failed and was not mended since."""
+        last: dict[Span, tuple[tuple[int, bool], Standing]] = {}
+        for row in self._rows(FAILURES, [*ROW_KEYS[FAILURES], "media_id", "attempt", "code", "created_at"]):
             span = (row["uri"], row["entry_id"], row["start_ms"], row["end_ms"])
-            attempts[span] = max(attempts.get(span, (0, "")), (row["attempt"], row["code"]))
-        return {span: attempt for span, (attempt, code) in attempts.items() if code != RESOLVED}
+            order = (row["attempt"], row["code"] == RESOLVED)
+            if span not in last or order > last[span][0]:
+                last[span] = order, Standing(row["media_id"], row["attempt"], row["created_at"])
+        return {span: standing for span, ((_, mended), standing) in last.items() if not mended}
+
+    def past(self) -> Past:
+        """Returns what the output held when this process first asked; it is read once per process."""
+        return self._shared_past.acquire(lambda: Past(self.done(), self.failed(), self._retrying))
 
     def _rows(self, table: str, columns: list[str]) -> Iterator[dict[str, Any]]:
         for batch in self.parts(table).to_batches(columns=columns):
@@ -148,7 +161,7 @@ class Record(beam.DoFn):
 
     def setup(self) -> None:
         """Reads what failed in earlier runs, to number the attempts and to notice what is mended."""
-        self._failed = self._journal.failed()
+        self._past = self._journal.past()
 
     def start_bundle(self) -> None:
         """Starts the background writer."""
@@ -161,9 +174,9 @@ class Record(beam.DoFn):
 
     def _resolve(self, failure: Failure) -> None:
         """Notes that something which failed in an earlier run has now succeeded."""
-        attempt = self._failed.get(failure.span)
-        if attempt:
-            self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempt + 1))
+        attempts = self._past.attempts(failure)
+        if attempts:
+            self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempts))
 
 
 class RecordAnswers(Record):
@@ -194,7 +207,13 @@ class RecordFailures(Record):
     """Writes the rows of failures."""
 
     def process(self, failure: Failure) -> None:
-        """Takes a failure."""
-        attempt = self._failed.get(failure.span, 0) + 1
+        """Takes a failure, unless it is an old one: what is in the corpus is listed anew by every run."""
+        if failure.code == RESOLVED:
+            self._resolve(failure)
+            return
+        if failure.stage == "list" and self._past.skips(failure.media_id, failure.span):
+            count("files_failed_before")
+            return
+        attempt = self._past.attempts(failure) + 1
         self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempt))
         count("windows_failed" if failure.window_id else "files_failed")

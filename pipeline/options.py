@@ -10,6 +10,7 @@ from favor.media.selection import EVERYTHING, Selection
 from favor.model import choose_device
 from pipeline.table_files import PLAIN, Layout
 from transforms.corpus import WHOLE_CORPUS, Shard
+from transforms.past import NO_RETRIES, Retrying
 from transforms.records import Identity, Question
 
 CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
@@ -46,6 +47,8 @@ class RunOptions:
         labels: the columns that rows carry from manifests, and their types.
         layout: how the final tables lie in the output.
         streamed: whether the corpus is too long to be planned before the first window is decoded.
+        alone: the ids of windows on which a process has died; the model sees each of them alone.
+        retrying: which failures of earlier runs are tried again.
     """
 
     corpus: tuple[str, ...]
@@ -67,6 +70,8 @@ class RunOptions:
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     streamed: bool = False
     layout: Layout = PLAIN
+    alone: tuple[str, ...] = ()
+    retrying: Retrying = NO_RETRIES
 
     @property
     def tables(self) -> frozenset[str]:
@@ -93,5 +98,7 @@ class RunOptions:
                 "shard": Shard(**values["shard"]),
                 "layout": Layout(tuple(values["layout"]["formats"]), values["layout"]["partition_by"]),
                 "selection": Selection(**{**values["selection"], "exclude": tuple(values["selection"]["exclude"])}),
+                "alone": tuple(values["alone"]),
+                "retrying": Retrying(**values["retrying"]),
             }
         )

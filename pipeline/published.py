@@ -16,6 +16,7 @@ from pipeline.progress import Counts
 from pipeline.storage import PROGRESS_FILE, Storage
 
 PUBLISH_SECONDS = 5.0
+MISSED_TO_BE_SILENT = 6  # times that a living run has put its progress anew; a busy store may take its time
 RATE_SECONDS = 600.0  # the speed is that of the last ten minutes
 RUNNING, DONE, STOPPED = "running", "done", "stopped"
 
@@ -59,6 +60,10 @@ class Progress:
         except (ValueError, TypeError) as error:
             raise FavorError(f"{storage.root}/{PROGRESS_FILE} was not written by this version: {error}") from error
 
+    def to_json(self) -> bytes:
+        """Writes it as ``read`` reads it."""
+        return json.dumps(dataclasses.asdict(self), indent=2).encode()
+
 
 class Pace:
     """How fast windows come to an end, over the last minutes."""
@@ -79,12 +84,18 @@ class Pace:
 
 
 @contextlib.contextmanager
-def published(counts: Callable[[], Counts], storage: Storage, every_seconds: float = PUBLISH_SECONDS) -> Iterator[None]:
+def published(
+    counts: Callable[[], Counts],
+    storage: Storage,
+    check: Callable[[], None] = lambda: None,
+    every_seconds: float = PUBLISH_SECONDS,
+) -> Iterator[None]:
     """Keeps the progress file up to date while the block runs; there is one writer, so it is put, never changed.
 
     Args:
         counts: returns the present counts; called from another thread.
         storage: the run's output.
+        check: called before the file is put anew.
         every_seconds: how often it is put.
 
     Raises:
@@ -96,11 +107,12 @@ def published(counts: Callable[[], Counts], storage: Storage, every_seconds: flo
         now, present = time.time(), counts()
         rate = pace.add(now, present)
         progress = Progress(state, started, now, present, rate, socket.gethostname(), os.getpid(), every_seconds)
-        storage.write(json.dumps(dataclasses.asdict(progress), indent=2).encode(), PROGRESS_FILE)
+        storage.write(progress.to_json(), PROGRESS_FILE)
 
     def keep() -> None:
         while not over.wait(every_seconds):
             with contextlib.suppress(OSError):
+                check()
                 put(RUNNING)
 
     put(RUNNING)
@@ -113,4 +125,5 @@ def published(counts: Callable[[], Counts], storage: Storage, every_seconds: flo
     finally:
         over.set()
         thread.join()
+        check()
         put(state)

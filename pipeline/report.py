@@ -15,7 +15,7 @@ from pipeline.storage import REPORT_FILE, Storage
 from pipeline.verdict import seconds, stage_seconds, verdict
 
 UNTRAINED = "untrained: its text means nothing"
-WINDOW_COUNTS = ("planned", "succeeded", "failed", "skipped")
+WINDOW_COUNTS = ("planned", "succeeded", "failed", "skipped", "failed_before")
 PACKAGES = ("favor-on-beam", "apache-beam", "torch", "transformers", "av", "pyarrow")
 
 
@@ -61,7 +61,7 @@ class Summary:
     @property
     def files(self) -> int:
         """Files and names in the corpus, readable or not."""
-        return self.count("files_readable") + self.count("files_failed")
+        return sum(self.count(f"files_{end}") for end in ("readable", "failed", "failed_before"))
 
     @property
     def missing(self) -> int:
@@ -87,7 +87,7 @@ class Summary:
             "stage_seconds": {**stage_seconds(self.counts), "tables": self.table_seconds},
             "waiting_seconds": {"model_for_windows": waits["windows"], "windows_for_model": waits["model"]},
             "bytes": {"files": self.count("file_bytes"), "read": self.count("bytes_read")},
-            "files": {end: self.count(f"files_{end}") for end in ("readable", "failed")},
+            "files": {end: self.count(f"files_{end}") for end in ("readable", "failed", "failed_before")},
             "windows": {end: self.count(f"windows_{end}") for end in WINDOW_COUNTS},
             "rows": self.rows,
             "options": json.loads(self.options.to_json()),
@@ -99,6 +99,18 @@ class Summary:
         """Puts the report into the output."""
         storage.write(json.dumps(self.report(), indent=2).encode(), REPORT_FILE)
 
+    @property
+    def _skipped(self) -> str:
+        failed = self.count("windows_failed_before")
+        return f"{self.count('windows_skipped')} skipped ({self.count('windows_skipped') - failed} done before" + (
+            f", {failed} failed before)" if failed else ")"
+        )
+
+    @property
+    def _remedy(self) -> list[str]:
+        standing = self.count("windows_failed_before") + self.count("files_failed_before")
+        return [f"failures   {standing} of earlier runs stand; --retry-failed tries them again"] if standing else []
+
     def __str__(self) -> str:
         tables = " ".join(f"{table}/ ({rows})" for table, rows in self.rows.items())
         table = next(table for table in self.rows if table in self.options.tables)
@@ -107,10 +119,11 @@ class Summary:
         return "\n".join(
             [
                 f"files      {self.files}: {self.count('files_readable')} readable, "
-                f"{self.count('files_failed')} failed",
+                f"{self.count('files_failed')} failed, {self.count('files_failed_before')} failed before",
                 *([f"left out   {left_out} files, by --exclude or --sample"] if left_out else []),
                 f"windows    {self.count('windows_planned')}: {self.count('windows_succeeded')} succeeded, "
-                f"{self.count('windows_failed')} failed, {self.count('windows_skipped')} skipped (done before)",
+                f"{self.count('windows_failed')} failed, {self._skipped}",
+                *self._remedy,
                 f"speed      {times_real_time(self.counts, self.seconds):.1f} seconds of video per second, "
                 f"{self.seconds:.1f} s in all",
                 f"verdict    {self.verdict}",

@@ -14,6 +14,7 @@ from favor.media.stores import find_store, store_errors
 from pipeline.dataset import build
 from pipeline.journal import Journal
 from pipeline.labels import check_partition, united
+from pipeline.lease import Lease
 from pipeline.options import RunOptions
 from pipeline.progress import shown
 from pipeline.published import published
@@ -34,19 +35,21 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
         The figures; the caller decides what it makes of missing windows.
 
     Raises:
-        FavorError: if the output holds rows that were made in another way, or a worker died.
+        FavorError: if another run writes there, the output holds rows that were made in another way, or a worker died.
         OSError: if the output cannot be written.
     """
     started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
     storage = Storage(options.output)
     check_output(options.output, options.corpus)
     try:
+        lease = Lease(storage)
         options = claim(storage, options, overwrite)
     except store_errors(NotImplementedError) as error:
         raise FavorError(f"cannot use {options.output} as --output: {error}") from error
-    journal = Journal(options.output, table_metadata(options), options.labels)
+    journal = Journal(options.output, table_metadata(options), options.labels, options.retrying)
     work = make_run(options, journal)
-    with published(work.counts, storage):
+    with published(work.counts, storage, lease.stop_if_lost):
+        lease.check()
         with shown(work.counts):
             work.execute()
         worked = time.monotonic()

@@ -107,4 +107,4 @@ def make_run(options: RunOptions, journal: Journal) -> Run:
     """Chooses how to run."""
     if options.runner != LOCAL_RUNNER:
         return RemoteRun(options, journal)
-    return LocalRun(options, journal) if options.workers == 1 else WorkersRun(options)
+    return LocalRun(options, journal) if options.workers == 1 else WorkersRun(options, journal)

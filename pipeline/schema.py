@@ -9,11 +9,11 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from favor.errors import FavorError
-from transforms.records import RESULT_TABLES, Failure, MediaRow, Result
+from transforms.records import RESOLVED, RESULT_TABLES, Failure, MediaRow, Result
 
 # Grows whenever a column is added, which older files then lack and have nothing in. Columns are neither renamed nor
 # given another meaning, so that every older output can be read.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MEDIA, FAILURES = "media", "failures"
 ROW_TYPES: dict[str, type] = {**dict.fromkeys(RESULT_TABLES, Result), MEDIA: MediaRow, FAILURES: Failure}
 ROW_KEYS = {
@@ -21,11 +21,13 @@ ROW_KEYS = {
     MEDIA: ("media_id", "entry_id"),
     FAILURES: ("uri", "entry_id", "start_ms", "end_ms"),
 }
+# What two rows need to have in common to be the same row of the journal: a failure has one for each attempt.
+PART_KEYS = {**ROW_KEYS, FAILURES: (*ROW_KEYS[FAILURES], "attempt", "code")}
 # The order of the rows; equal ones come together, and the one to keep comes first.
 SORT_KEYS = {
     **dict.fromkeys(RESULT_TABLES, ("uri", "start_ms", "question_id", "result_id", "created_at")),
     MEDIA: ("uri", "media_id", "entry_id"),
-    FAILURES: ("uri", "start_ms", "end_ms", "entry_id", "attempt DESC"),
+    FAILURES: ("uri", "start_ms", "end_ms", "entry_id", "attempt DESC", f"code = '{RESOLVED}' DESC", "created_at"),
 }
 
 ARROW_TYPES = {

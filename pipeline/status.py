@@ -8,10 +8,9 @@ from typing import Any
 
 from favor.errors import FavorError
 from pipeline.progress import failures, times_real_time, windows_done
-from pipeline.published import RUNNING, STOPPED, Progress
+from pipeline.published import MISSED_TO_BE_SILENT, RUNNING, STOPPED, Progress
 from pipeline.storage import PROGRESS_FILE, REPORT_FILE, RUN_FILE, Storage
 
-MISSED_TO_BE_SILENT = 6  # times that a living run has put its progress anew; a busy store may take its time
 AGAIN = "the same command goes on where it stopped"
 # What filesystems call the time of a file's last change.
 MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")

@@ -11,6 +11,8 @@ from typing import IO
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from favor.media.stores import store_errors
+
 # What lies beside the tables: how the rows were made, how far the run is, and what it came to.
 RUN_FILE, PROGRESS_FILE, REPORT_FILE = "run.json", "progress.json", "run_report.json"
 
@@ -37,7 +39,8 @@ class Storage:
     def read(self, *names: str) -> bytes | None:
         """Returns a file's content, or None where there is no such file."""
         try:
-            return self.filesystem.cat_file(self.path(*names))
+            with self._told():
+                return self.filesystem.cat_file(self.path(*names))
         except FileNotFoundError:
             return None
 
@@ -47,7 +50,8 @@ class Storage:
             with self.writing(*names) as file:
                 file.write(content)
         else:
-            self.filesystem.pipe_file(self.path(*names), content)
+            with self._told():
+                self.filesystem.pipe_file(self.path(*names), content)
 
     @contextlib.contextmanager
     def writing(self, *names: str) -> Iterator[IO[bytes]]:
@@ -57,7 +61,8 @@ class Storage:
             with tempfile.NamedTemporaryFile() as file:
                 yield file
                 file.flush()
-                filesystem.put_file(file.name, path)
+                with self._told():
+                    filesystem.put_file(file.name, path)
             return
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -76,15 +81,27 @@ class Storage:
         filesystem = self.filesystem
         filesystem.invalidate_cache()
         try:
-            found = filesystem.find(self.path(*names))
+            with self._told():
+                found = filesystem.find(self.path(*names))
         except FileNotFoundError:
             return []
         return sorted(path for path in found if path.endswith(suffix) and not _temporary(path))
 
     def remove(self, path: str) -> None:
         """Removes a file, or everything in a directory; it is fine if there is nothing."""
-        if self.filesystem.exists(path):
-            self.filesystem.rm(path, recursive=True)
+        with self._told():
+            if self.filesystem.exists(path):
+                self.filesystem.rm(path, recursive=True)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Makes what the libraries of stores raise an `OSError` that names the output."""
+        try:
+            yield
+        except OSError:
+            raise
+        except store_errors() as error:
+            raise OSError(f"{self.root} cannot be used: {error}") from error
 
 
 def _temporary(path: str) -> bool:

@@ -1,5 +1,6 @@
 """Several worker processes on one machine: started, watched, and started again when they die."""
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -9,23 +10,35 @@ import sys
 import threading
 
 from favor.errors import FavorError
+from pipeline.journal import Journal
 from pipeline.options import RunOptions
+from pipeline.schema import FAILURES
 from transforms.corpus import Shard
+from transforms.in_flight import crashed, window_id_of
 
 Counts = dict[str, int]
+COMMAND = (sys.executable, "-m", "pipeline.worker")
 TOLD = 1  # the exit status of a worker that has said what stopped it; starting it again would not help
-MAX_RESTARTS = 3  # of one worker, without a window done in between
+MAX_RESTARTS = 5  # of one worker, without a window done in between; a few bad ones may be neighbours
+KILLS_TO_FAIL = 2  # the first may have been an accident
 
 
 class Worker:
     """One shard of a run, in a process of its own; a process that dies is replaced, and the new one resumes.
 
+    The windows that a process was working on when it died are each shown alone to the model of the next one. A window
+    that kills that one too becomes a failure, and the one after it goes on behind it.
+
     Args:
         options: of the whole run.
         index: which shard.
+        journal: where such failures are noted.
     """
 
-    def __init__(self, options: RunOptions, index: int) -> None:
+    def __init__(self, options: RunOptions, index: int, journal: Journal) -> None:
+        self._journal = journal
+        self._in_flight: list[str] = []
+        self._kills: collections.Counter[str] = collections.Counter()
         self._options = dataclasses.replace(options, workers=1, shard=Shard(index, options.workers))
         self._threads = str(max(1, (os.cpu_count() or 1) // options.workers))
         self._counts: Counts = {}
@@ -42,6 +55,8 @@ class Worker:
             if self.status in (0, TOLD):
                 return
             restarts = 0 if self._counts.get("windows_succeeded") else restarts + 1
+            if not self._stopped:
+                self._blame()
             self._before, self._counts = self.counts(), {}
 
     def stop(self) -> None:
@@ -53,41 +68,64 @@ class Worker:
     def counts(self) -> Counts:
         """Returns what the shard has come to, over all its processes.
 
-        What one process has done is skipped by the next, which finds it in the journal: it is counted as succeeded.
+        What one process has done is skipped by the next, which finds it in the journal: it is counted as succeeded, or
+        as failed.
         """
-        now, before = self._counts, self._before
-        if now.get("windows_planned", 0) < before.get("windows_planned", 0):
+        now, before = collections.Counter(self._counts), collections.Counter(self._before)
+        if now["windows_planned"] < before["windows_planned"]:
             return before  # the new process is still planning
         if not before:
             return now
-        inherited = now.get("windows_skipped", 0) - before.get("windows_skipped", 0)
+        failed = now["windows_failed_before"] - before["windows_failed_before"]
         return {
             **now,
-            "windows_skipped": before.get("windows_skipped", 0),
-            "windows_succeeded": now.get("windows_succeeded", 0) + inherited,
-            **{name: now.get(name, 0) + before.get(name, 0) for name in now.keys() | before.keys() if _is_spent(name)},
+            **{name: before[name] for name in ("windows_skipped", "windows_failed_before", "files_failed_before")},
+            **{name: now[name] + before[name] for name in now.keys() | before.keys() if _is_spent(name)},
+            "windows_succeeded": now["windows_succeeded"] + now["windows_skipped"] - before["windows_skipped"] - failed,
+            "windows_failed": now["windows_failed"] + failed,
+            "files_failed": now["files_failed"] + now["files_failed_before"] - before["files_failed_before"],
         }
 
+    def _blame(self) -> None:
+        """Remembers what the process died of; what was alone when it killed once more is put aside."""
+        self._kills.update(self._in_flight)
+        self._options = dataclasses.replace(self._options, alone=tuple(map(window_id_of, self._kills)))
+        if len(self._in_flight) == 1 and self._kills[self._in_flight[0]] >= KILLS_TO_FAIL:
+            self._put_aside(self._in_flight[0])
+        self._in_flight = []
+
+    def _put_aside(self, note: str) -> None:
+        kills = self._kills[note]
+        failure = crashed(note, f"put aside; {kills} processes died as the model saw it, last status {self.status}")
+        standing = self._journal.failed().get(failure.span)
+        attempt = standing.attempt + 1 if standing else 1
+        self._journal.write(FAILURES, [dataclasses.replace(failure, attempt=attempt)])
+
     def _run_once(self) -> int:
-        command = [sys.executable, "-m", "pipeline.worker"]
         environment = {**os.environ, "OMP_NUM_THREADS": self._threads}
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True) as self.process:
+        with subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, env=environment, text=True) as self.process:
             assert self.process.stdin is not None
             assert self.process.stdout is not None
             with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:  # it may be dead already
                 stdin.write(self._options.to_json())
             for line in self.process.stdout:
                 with contextlib.suppress(json.JSONDecodeError):  # the last line of a process that was killed
-                    self._counts = json.loads(line)
+                    self._hear(**json.loads(line))
             return self.process.wait()
+
+    def _hear(self, counts: Counts | None = None, in_flight: list[str] | None = None) -> None:
+        if counts is not None:
+            self._counts = counts
+        if in_flight is not None:
+            self._in_flight = in_flight
 
 
 class WorkersRun:
     """A run in several processes of this machine; each does its shard of the segments with a model of its own."""
 
-    def __init__(self, options: RunOptions) -> None:
-        self.workers = [Worker(options, index) for index in range(options.workers)]
+    def __init__(self, options: RunOptions, journal: Journal) -> None:
+        self.workers = [Worker(options, index, journal) for index in range(options.workers)]
 
     def execute(self) -> None:
         """Starts the workers and waits for all of them.

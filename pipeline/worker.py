@@ -1,9 +1,14 @@
-"""One of several worker processes: options come as JSON on standard input, counts leave as JSON lines."""
+"""One of several worker processes: options come as JSON on standard input, JSON lines leave.
+
+Twice a second a line has the ``counts``; before and after each batch a line has the windows ``in_flight``. A pipe keeps
+what a dead process has written.
+"""
 
 import json
 import os
 import sys
 import threading
+from typing import Any, TextIO
 
 from favor.errors import FavorError
 from favor.media.stores import store_errors
@@ -24,30 +29,50 @@ def main() -> None:
 
 
 def work() -> None:
-    """Reads the options, runs, and reports the counts twice a second."""
+    """Reads the options, runs, and tells whoever reads standard output how it goes."""
     from pipeline.journal import Journal
     from pipeline.options import RunOptions
     from pipeline.report import table_metadata
     from pipeline.runners import LocalRun
+    from transforms.in_flight import IN_FLIGHT
 
-    counts_out, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not end up among the counts
+    say = Speaker(sys.stdout)
+    sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
     options = RunOptions.from_json(sys.stdin.read())
-    run = LocalRun(options, Journal(options.output, table_metadata(options), options.labels))
+    run = LocalRun(options, Journal(options.output, table_metadata(options), options.labels, options.retrying))
+    IN_FLIGHT.watch(lambda notes: say(in_flight=notes))
     done = threading.Event()
 
     def report() -> None:
         while not done.wait(REPORT_SECONDS):
-            try:
-                print(json.dumps(run.counts()), file=counts_out, flush=True)
-            except BrokenPipeError:  # whoever started this process is gone, and nobody would end it
-                os._exit(1)
+            say(counts=run.counts())
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     run.execute()
     done.set()
     reporter.join()
-    print(json.dumps(run.counts()), file=counts_out, flush=True)
+    say(counts=run.counts())
+
+
+class Speaker:
+    """Writes JSON lines from several threads.
+
+    Args:
+        stream: where to.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def __call__(self, **message: Any) -> None:
+        """Writes a line, which has left this process afterwards."""
+        with self._lock:
+            try:
+                print(json.dumps(message), file=self._stream, flush=True)
+            except BrokenPipeError:  # whoever started this process is gone, and nobody would end it
+                os._exit(1)
 
 
 if __name__ == "__main__":

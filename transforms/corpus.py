@@ -19,8 +19,9 @@ from favor.media.probe import MediaInfo
 from favor.media.sampling import SCENES, Sampling, spans
 from favor.media.selection import EVERYTHING, Seen, Selection
 from favor.media.wanted import Span
-from transforms.failures import FAILURES, captured, failure, unlisted
+from transforms.failures import FAILURES, captured, failure, mended, unlisted
 from transforms.metrics import count, timed, timed_items
+from transforms.past import Past
 from transforms.records import Failure, Identity, Job, MediaRow, Question, Segment
 
 MEDIA = "media"  # the tag of the output that carries the rows of the table
@@ -55,27 +56,33 @@ class ListCorpus(beam.DoFn):
         shard: the part of the corpus that this process does; failures outside of it are told by others.
         selection: which of the files are taken.
         kinds: the labels that manifests carry, and their types.
+        load_past: returns what earlier runs have left.
     """
 
     shard: Shard
     selection: Selection = EVERYTHING
     kinds: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    load_past: Callable[[], Past] = Past
 
     def process(self, patterns: Iterable[str]) -> Iterator[MediaFile | Named]:
-        """Yields media files, and failures for what leads to none."""
+        """Yields media files, and failures, or that a pattern is mended, for what leads to none."""
+        past = self.load_past()
         seen, taken = Seen(), 0
         for pattern in patterns:
+            broken = False
             with captured("list", unlisted(pattern)) as failures:
                 for item in timed_items("list", self._listed(pattern)):
                     outcome = self._chosen(item, seen)
                     if isinstance(outcome, Failure):
+                        broken = True
                         yield from self._told(outcome)
                     elif outcome:
                         yield outcome
                         taken += 1
                     if taken == self.selection.limit:
                         return
-            for row in failures:
+            whole = mended("list", unlisted(pattern))
+            for row in failures or ([whole] if past.attempts(whole) and not broken else []):
                 yield from self._told(row)
 
     def _listed(self, pattern: str) -> Iterator[MediaFile | Named | Unlisted]:
@@ -108,14 +115,14 @@ class Plan(beam.DoFn):
         identity: what decides the ids of windows and results.
         sampling: how files are cut into windows.
         shard: the part of the corpus that this process does.
-        load_done: returns the ids of the results that exist already; called once on each worker.
+        load_past: returns what earlier runs have left; called once on each worker.
     """
 
     questions: tuple[Question, ...]
     identity: Identity
     sampling: Sampling
     shard: Shard
-    load_done: Callable[[], frozenset[str]]
+    load_past: Callable[[], Past]
 
     def setup(self) -> None:
         """Reads what an earlier run has done.
@@ -125,7 +132,7 @@ class Plan(beam.DoFn):
         """
         if self.sampling.split == SCENES:
             check_installed()
-        self._done = self.load_done()
+        self._past = self.load_past()
         self._probed: MediaInfo | None = None
 
     def process(self, item: MediaFile | Named) -> Iterator[Segment]:
@@ -134,6 +141,10 @@ class Plan(beam.DoFn):
         failures: list[Failure] = []
         with captured("list", unlisted(item.uri, item.entry)) as not_found:
             media = look_up(item) if isinstance(item, Named) else item
+            if self._failed_before(media):
+                if mine:
+                    count("files_failed_before")
+                return
             with captured("probe", media) as failures:
                 info = self._probe(media)
                 questions = tuple(question.asked_of(media) for question in self.questions if question.about(media))
@@ -169,15 +180,21 @@ class Plan(beam.DoFn):
             if not questions or not self.shard.owns(f"{_name(media)}#{number}"):
                 continue
             count("windows_planned", len(group))
-            jobs = tuple(job for job in (self._job(media, key, questions) for key in group) if job.questions)
+            undone = [job for job in (self._job(media, key, questions) for key in group) if job.questions]
+            jobs = tuple(job for job in undone if not self._failed_before(media, job.key))
             count("windows_skipped", len(group) - len(jobs))
+            count("windows_failed_before", len(undone) - len(jobs))
             if jobs:
                 yield Segment(media, jobs)
 
     def _job(self, media: MediaFile, key: WindowKey, questions: tuple[Question, ...]) -> Job:
         window_id = self.identity.window_id(key)
-        new = (q for q in questions if self.identity.result_id(window_id, q, media.entry) not in self._done)
+        new = (q for q in questions if self.identity.result_id(window_id, q, media.entry) not in self._past.done)
         return Job(key, tuple(new))
+
+    def _failed_before(self, media: MediaFile, key: WindowKey | None = None) -> bool:
+        span = (key.start_ms, key.end_ms) if key else (None, None)
+        return self._past.skips(media.media_id, (media.uri, media.entry.entry_id, *span))
 
 
 def _name(item: MediaFile | Named) -> str:

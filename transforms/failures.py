@@ -9,7 +9,7 @@ import av
 from favor.errors import FavorError, MediaError
 from favor.media.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from favor.media.stores import store_errors
-from transforms.records import Failure
+from transforms.records import RESOLVED, Failure
 
 FAILURES = "failures"  # the tag of the output that carries them
 
@@ -55,6 +55,11 @@ def failure(
         entry_id=media.entry.entry_id,
         labels=media.entry.labels,
     )
+
+
+def mended(stage: str, media: MediaFile, key: WindowKey | None = None, window_id: str | None = None) -> Failure:
+    """Describes, like a failure, that there is none any more; it counts where there was one."""
+    return failure(MediaError(RESOLVED, ""), stage, media, key, window_id)
 
 
 def _code(error: Exception) -> str:

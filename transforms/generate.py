@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from apache_beam.pvalue import TaggedOutput
 from favor import Answer, FavorModel, GenerationOptions
 from transforms.failures import FAILURES, failure
 from transforms.halving import MODEL_ERRORS, Failed, Halving, is_out_of_memory
+from transforms.in_flight import IN_FLIGHT
 from transforms.metrics import Tally, count_all, timed
 from transforms.records import Answered, Failure, Identity, Question, Result, Window
 
@@ -32,6 +34,7 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         device: ``auto``, ``cpu``, ``cuda`` or any other torch device.
         dtype: ``auto`` or the name of a torch dtype.
         quantization: of the language model: None, ``int8`` or ``int4``.
+        alone: the ids of windows that are suspected of killing their process; each is a batch of its own.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         device: str = "auto",
         dtype: str = "auto",
         quantization: str | None = None,
+        alone: frozenset[str] = frozenset(),
     ) -> None:
         # Beam's dynamic batching grows without bound where sizes are not pinned.
         super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
@@ -53,6 +57,7 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         self._device = device
         self._dtype = dtype
         self._quantization = quantization
+        self._suspects = alone
 
     def load_model(self) -> FavorModel:
         """Loads the model; Beam calls this once per process and shares it between threads."""
@@ -64,12 +69,14 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
     ) -> Iterator[Answered | Failure]:
         """Yields every window of the batch with the rows of its answers, or the failure to answer it, in order."""
         count_all(self._loading)
-        halving: Halving[Window, Answered] = Halving(
-            lambda windows: self._answered(windows, model), self._largest_batch
-        )
-        for outcome in halving(batch):
-            self._largest_batch = halving.limit
-            yield self._alone(outcome, model) if isinstance(outcome, Failed) else outcome
+        for suspected, windows in itertools.groupby(batch, lambda window: self._window_id(window) in self._suspects):
+            halving: Halving[Window, Answered] = Halving(
+                lambda windows: self._answered(windows, model), 1 if suspected else self._largest_batch
+            )
+            for outcome in halving(list(windows)):
+                if not suspected:
+                    self._largest_batch = halving.limit
+                yield self._alone(outcome, model) if isinstance(outcome, Failed) else outcome
 
     def _alone(self, failed: Failed[Window], model: FavorModel) -> Answered | Failure:
         """Shows a window that does not fit in memory with fewer frames; what cannot be mended is a failure."""
@@ -80,13 +87,13 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
             except MODEL_ERRORS as again:
                 error = again
         tried = f"one window at a time and every {FRAME_SHARES[-1]}th frame: " if is_out_of_memory(error) else ""
-        key = window.job.key
-        row = failure(error, "generate", window.media, key, self._identity.window_id(key))
+        row = failure(error, "generate", window.media, window.job.key, self._window_id(window))
         code = "out_of_memory" if tried else row.code
         return dataclasses.replace(row, code=code, message=f"{window.media.uri}: {tried}{error}")
 
     def _answered(self, batch: Sequence[Window], model: FavorModel) -> list[Answered]:
-        answers = self._answers(batch, model)
+        with IN_FLIGHT.batch(batch, self._identity):
+            answers = self._answers(batch, model)
         now = datetime.datetime.now(datetime.UTC)
         return [
             Answered(
@@ -113,7 +120,7 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
 
     def _row(self, window: Window, question: Question, answer: Answer | None, now: datetime.datetime) -> Result:
         key = window.job.key
-        window_id = self._identity.window_id(key)
+        window_id = self._window_id(window)
         return Result(
             result_id=self._identity.result_id(window_id, question, window.media.entry),
             window_id=window_id,
@@ -129,12 +136,16 @@ class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
             mean_logprob=answer.mean_logprob if answer else None,
             has_audio=window.clip.audio is not None,
             has_video=window.clip.frames is not None,
+            frames=0 if window.clip.frames is None else len(window.clip.frames),
             model=self._identity.model,
             model_revision=self._identity.model_revision,
             created_at=now,
             entry_id=window.media.entry.entry_id,
             labels=window.media.entry.labels,
         )
+
+    def _window_id(self, window: Window) -> str:
+        return self._identity.window_id(window.job.key)
 
     def get_num_bytes(self, batch: Sequence[Window]) -> int:
         """Returns the size of the frames and samples of a batch, without pickling them to find out."""

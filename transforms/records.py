@@ -7,6 +7,7 @@ from favor.errors import MediaError
 from favor.media.clip import Clip
 from favor.media.files import WHOLE_FILE, Entry, Labels, MediaFile, WindowKey, digest
 
+RESOLVED = "resolved"  # the code of a failure that a later attempt has mended
 LANGUAGE = "{language}"
 CAPTIONS, ANSWERS, TRANSCRIPTS = RESULT_TABLES = ("captions", "answers", "transcripts")
 
@@ -110,6 +111,7 @@ class Result:
     """One answer: a row of ``captions``, ``answers`` or ``transcripts``.
 
     Attributes:
+        frames: how many the model saw; fewer than the window has where memory ran out.
         entry_id: tells entries of a manifest apart that name the same file; None without one, as in every table.
         labels: further columns, from the manifest, as in every table.
     """
@@ -131,6 +133,7 @@ class Result:
     model: str
     model_revision: str
     created_at: datetime.datetime
+    frames: int | None = None
     entry_id: str | None = None
     labels: Labels = ()
 
@@ -177,6 +180,7 @@ class Failure:
         stage: ``list``, ``probe``, ``decode`` or ``generate``.
         code: a short stable word for the kind of failure.
         attempt: how often it has failed so far, this time included.
+        created_at: when.
     """
 
     media_id: str
@@ -190,6 +194,9 @@ class Failure:
     attempt: int = 1
     entry_id: str | None = None
     labels: Labels = ()
+    created_at: datetime.datetime | None = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.UTC)
+    )
 
     @property
     def span(self) -> Span:

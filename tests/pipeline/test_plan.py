@@ -7,6 +7,7 @@ from favor.media.sampling import Sampling
 from jobs.common import caption_question
 from pipeline.plan import SEGMENTS, Survey, survey
 from transforms.corpus import WHOLE_CORPUS, ListCorpus, Plan
+from transforms.past import Past
 from transforms.records import Identity, Segment
 
 
@@ -24,7 +25,7 @@ def archive(tmp_path_factory, write_clip):
 
 
 def surveyed(*patterns, seed=0, window_ms=500):
-    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", window_ms), WHOLE_CORPUS, frozenset)
+    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", window_ms), WHOLE_CORPUS, Past)
     return survey([str(pattern) for pattern in patterns], ListCorpus(WHOLE_CORPUS), planner, seed)
 
 
@@ -55,7 +56,7 @@ def test_more_files_than_are_probed_at_once_come_in_order(archive, tmp_path):
     for number in range(40):
         shutil.copy(archive / "silent.mkv", tmp_path / f"{number:02d}.mkv")
     told = []
-    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", 500), WHOLE_CORPUS, frozenset)
+    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", 500), WHOLE_CORPUS, Past)
     found = survey([str(tmp_path)], ListCorpus(WHOLE_CORPUS), planner, 0, lambda s: told.append(s.totals["windows"]))
     assert told == [2 * number for number in range(1, 41)]
     assert found.probe_seconds > 0

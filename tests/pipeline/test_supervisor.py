@@ -1,9 +1,12 @@
+import dataclasses
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,6 +16,9 @@ from pipeline.dataset import build
 from pipeline.journal import Journal
 from pipeline.supervisor import MAX_RESTARTS, Worker, WorkersRun
 from transforms.corpus import Shard
+from transforms.in_flight import CRASHED
+
+pytestmark = pytest.mark.timeout(900)  # each process that is started anew loads the model anew
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def options(write_clip, tmp_path):
 def kill_when(worker, ready, times):
     """Kills a worker's process each time something is ready."""
     killed = set()
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 600
     while len(killed) < times and time.monotonic() < deadline:
         process = worker.process
         if process and process.pid not in killed and process.poll() is None and ready(worker):
@@ -47,7 +53,7 @@ def kill_when(worker, ready, times):
 
 
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(options, tmp_path):
-    run = WorkersRun(options)
+    run = WorkersRun(options, Journal(options.output))
     ready = lambda worker: worker._counts.get("windows_succeeded", 0) > 0  # noqa: E731
     killer = threading.Thread(target=kill_when, args=(run.workers[0], ready, 1))
     killer.start()
@@ -62,7 +68,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(options, tmp_pa
 
 
 def test_a_worker_that_always_dies_ends_the_run_with_an_error(options):
-    run = WorkersRun(options)
+    run = WorkersRun(options, Journal(options.output))
     worker = run.workers[1]
     killer = threading.Thread(target=kill_when, args=(worker, lambda worker: True, MAX_RESTARTS + 1))
     killer.start()
@@ -72,7 +78,7 @@ def test_a_worker_that_always_dies_ends_the_run_with_an_error(options):
 
 
 def test_what_a_dead_process_did_counts_as_done(options):
-    worker = Worker(options, 0)
+    worker = Worker(options, 0, Journal(options.output))
     worker._before = {
         "windows_planned": 10,
         "windows_succeeded": 4,
@@ -82,11 +88,45 @@ def test_what_a_dead_process_did_counts_as_done(options):
     }
     worker._counts = {"windows_planned": 2}
     assert worker.counts()["windows_succeeded"] == 4
-    worker._counts = {"windows_planned": 10, "windows_skipped": 4, "windows_succeeded": 6, "media_ms": 60}
-    assert worker.counts() == {
-        "windows_planned": 10,
-        "windows_skipped": 1,
-        "windows_succeeded": 9,
-        "media_ms": 100,
-        "decode_us": 7,
-    }
+    worker._counts = {"windows_planned": 10, "windows_skipped": 4, "windows_succeeded": 5, "media_ms": 60}
+    worker._counts |= {"windows_failed": 1, "windows_failed_before": 1}
+    counts = worker.counts()
+    assert [counts[f"windows_{end}"] for end in ("succeeded", "failed", "skipped", "failed_before")] == [7, 2, 1, 0]
+    assert (counts["media_ms"], counts["decode_us"]) == (100, 7)
+
+
+PLANTED_WORKER = (sys.executable, str(Path(__file__).with_name("planted_worker.py")))
+
+
+@pytest.fixture
+def with_white(options, write_clip, tmp_path, monkeypatch):
+    """The same, with a white clip, on which the worker kills itself as often as a file says."""
+    monkeypatch.setattr("pipeline.supervisor.COMMAND", PLANTED_WORKER)
+    monkeypatch.setenv("PLANTED_KILLS", str(tmp_path / "kills"))
+    white = lambda time, width, height: np.full((height, width, 3), 255, np.uint8)  # noqa: E731
+    write_clip(tmp_path / "films" / "white.mkv", 0.5, audio=None, picture=white)
+    return dataclasses.replace(options, batch_size=4, workers=1)
+
+
+def test_a_window_that_kills_its_worker_every_time_is_put_aside(with_white, tmp_path):
+    (tmp_path / "kills").write_text("9")
+    journal = Journal(with_white.output)
+    run = WorkersRun(with_white, journal)
+    run.execute()
+    counts = run.counts()
+    assert (counts["windows_planned"], counts["windows_succeeded"], counts["windows_failed"]) == (13, 12, 1)
+    assert (tmp_path / "kills").read_text() == "7"  # it needed two
+    build(journal, with_white.tables)
+    (row,) = pd.read_parquet(tmp_path / "out" / "failures").to_dict("records")
+    assert (row["code"], row["stage"], row["attempt"]) == (CRASHED, "generate", 1)
+    assert "white.mkv: put aside; 2 processes died as the model saw it, last status -9" in row["message"]
+    assert pd.read_parquet(tmp_path / "out" / "captions").uri.nunique() == 12
+
+
+def test_a_worker_that_dies_by_accident_costs_no_window(with_white, tmp_path):
+    (tmp_path / "kills").write_text("1")
+    journal = Journal(with_white.output)
+    run = WorkersRun(with_white, journal)
+    run.execute()
+    assert run.counts()["windows_succeeded"] == 13
+    assert build(journal, with_white.tables) == {"captions": 13, "media": 13, "failures": 0}

@@ -1,5 +1,6 @@
 import collections
 import dataclasses
+import datetime
 
 import pytest
 from apache_beam.pvalue import TaggedOutput
@@ -10,11 +11,15 @@ from favor.media.sampling import Sampling
 from favor.media.selection import Selection
 from transforms.corpus import MEDIA, SEGMENT_MS, WHOLE_CORPUS, ListCorpus, Plan, Shard
 from transforms.failures import FAILURES
+from transforms.past import Past, Retrying, Standing
 from transforms.records import ANSWERS, CAPTIONS, Identity, Question
 
 IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
 CAPTION = Question(CAPTIONS, "caption", "What?")
 KEY = WindowKey("m", 0, 1)
+NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+LATER = NOON.timestamp() + 1
+NOTHING = Past()
 
 
 def outputs(dofn, *elements):
@@ -27,8 +32,12 @@ def outputs(dofn, *elements):
     return collected
 
 
-def plan(*media, questions=(CAPTION,), window_ms=500, done=frozenset(), shard=WHOLE_CORPUS, split="fixed"):
-    dofn = Plan(questions, IDENTITY, Sampling(32, "even", window_ms, split=split), shard, lambda: done)
+def list_corpus(*patterns):
+    return outputs(ListCorpus(WHOLE_CORPUS), patterns)
+
+
+def plan(*media, questions=(CAPTION,), window_ms=500, past=NOTHING, shard=WHOLE_CORPUS, split="fixed"):
+    dofn = Plan(questions, IDENTITY, Sampling(32, "even", window_ms, split=split), shard, lambda: past)
     dofn.setup()
     return outputs(dofn, *media)
 
@@ -44,13 +53,13 @@ def media(plain_clip):
 
 
 def test_a_file_named_twice_is_listed_once(plain_clip):
-    listed = outputs(ListCorpus(WHOLE_CORPUS), (str(plain_clip), str(plain_clip.parent)))
+    listed = list_corpus(str(plain_clip), str(plain_clip.parent))
     assert [file.uri for file in listed["main"]] == [str(plain_clip)]
     assert not listed[FAILURES]
 
 
 def test_a_pattern_that_leads_nowhere_is_a_failure(tmp_path):
-    listed = outputs(ListCorpus(WHOLE_CORPUS), (f"{tmp_path}/*.mp4",))
+    listed = list_corpus(f"{tmp_path}/*.mp4")
     assert [(row.uri, row.code, row.stage) for row in listed[FAILURES]] == [(f"{tmp_path}/*.mp4", "not_found", "list")]
 
 
@@ -73,10 +82,37 @@ def test_a_broken_file_is_a_failure(tmp_path):
 
 def test_what_is_done_is_not_planned_again(media):
     first, *_ = jobs(plan(media))
-    done = frozenset({IDENTITY.result_id(IDENTITY.window_id(first.key), CAPTION)})
-    left = jobs(plan(media, done=done))
+    done = Past(frozenset({IDENTITY.result_id(IDENTITY.window_id(first.key), CAPTION)}))
+    left = jobs(plan(media, past=done))
     assert first.key not in [job.key for job in left]
     assert len(left) == len(jobs(plan(media))) - 1
+
+
+def past_failure(uri, media_id, span=(None, None), **retrying):
+    return Past(failed={(uri, None, *span): Standing(media_id, 1, NOON)}, retrying=Retrying(**retrying))
+
+
+def test_a_window_that_has_failed_is_not_planned_again(media):
+    first, *rest = jobs(plan(media))
+    span = (first.key.start_ms, first.key.end_ms)
+    assert jobs(plan(media, past=past_failure(media.uri, media.media_id, span))) == rest
+    assert jobs(plan(media, past=past_failure(media.uri, media.media_id, span, before=LATER))) == [first, *rest]
+
+
+def test_a_file_that_could_not_be_probed_is_left_until_it_is_another(media):
+    assert not plan(media, past=past_failure(media.uri, media.media_id))
+    assert jobs(plan(media, past=past_failure(media.uri, media.media_id, before=LATER)))
+    assert jobs(plan(media, past=past_failure(media.uri, "another version")))
+
+
+def test_a_failure_of_this_run_is_not_tried_again_by_it():
+    past = past_failure("/a.mp4", "m", before=NOON.timestamp())
+    assert past.skips("m", ("/a.mp4", None, None, None))
+
+
+def test_nothing_is_tried_more_often_than_allowed():
+    past = past_failure("/a.mp4", "m", before=LATER, max_attempts=1)
+    assert past.skips("m", ("/a.mp4", None, None, None))
 
 
 def test_a_question_about_another_file_is_not_asked(media):

@@ -1,0 +1,50 @@
+"""What the model is working on, told before it begins: the last words of a process that dies of it."""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+
+from transforms.records import Failure, Identity, Window
+
+CRASHED = "worker_crashed"
+
+
+class InFlight:
+    """Tells the windows of each batch to whoever watches this process; nobody does unless ``watch`` was called."""
+
+    def __init__(self) -> None:
+        self._tell: Callable[[list[str]], None] = lambda notes: None
+
+    def watch(self, tell: Callable[[list[str]], None]) -> None:
+        """Sets who is told, a note of each window; it must have left this process when ``tell`` returns."""
+        self._tell = tell
+
+    @contextlib.contextmanager
+    def batch(self, windows: Sequence[Window], identity: Identity) -> Iterator[None]:
+        """Runs a block that works on the windows."""
+        self._tell([_note(window, identity) for window in windows])
+        try:
+            yield
+        finally:
+            self._tell([])
+
+
+def _note(window: Window, identity: Identity) -> str:
+    key, entry = window.job.key, window.media.entry
+    row = {**dataclasses.asdict(key), "uri": window.media.uri, "window_id": identity.window_id(key)}
+    return json.dumps({**row, "entry_id": entry.entry_id, "labels": entry.labels})
+
+
+def window_id_of(note: str) -> str:
+    """Returns the id of the window that a note is about."""
+    return json.loads(note)["window_id"]
+
+
+def crashed(note: str, message: str) -> Failure:
+    """Makes the failure of the window that a note is about."""
+    row = json.loads(note)
+    return Failure(**row, stage="generate", code=CRASHED, message=f"{row['uri']}: {message}")
+
+
+IN_FLIGHT = InFlight()
