@@ -33,8 +33,9 @@ RUN_ONLY = {"output", "runner", "overwrite", "formats", "partition_by", "retry_f
 def command(context: click.Context, calibrate: bool, as_json: bool, **options: Any) -> None:
     """Tells what CORPUS is, and how long favor caption would take for it with the same options.
 
-    Of each file only the header is read, unless --split scenes looks for scenes. Then a few of the windows, drawn
-    at random, are decoded and shown to the model on this machine; --no-calibrate leaves that out, and needs no model.
+    Of each file only the header is read, but the packets of MPEG-TS, MPEG-PS and Ogg, which say nothing there, and
+    pictures where --split scenes looks for scenes. Then a few of the windows, drawn at random, are decoded and shown to
+    the model on this machine; --no-calibrate leaves that out, and needs no model.
 
     \b
     Examples:

@@ -21,6 +21,12 @@ def is_cut_short(file: BinaryIO) -> bool | None:
     return None
 
 
+def holds_one_segment(file: BinaryIO) -> bool:
+    """Returns whether a Matroska file ends where its first segment does, so that nothing is joined to it."""
+    size = file.seek(0, os.SEEK_END)
+    return _segment_end(_at(file, 0, 64)) == size
+
+
 def _at(file: BinaryIO, position: int, count: int) -> bytes:
     file.seek(position)
     return file.read(count)
@@ -42,13 +48,19 @@ def _boxes_cut_short(file: BinaryIO, size: int) -> bool:
 
 def _segment_cut_short(head: bytes, size: int) -> bool | None:
     """Compares the length of a Matroska segment with the file's."""
+    end = _segment_end(head)
+    return None if end is None else end > size
+
+
+def _segment_end(head: bytes) -> int | None:
+    """Returns where the first segment of a Matroska file ends; None if it does not say."""
     position = 4
     length, position = _variable_length(head, position)
     position += length or 0
     if head[position : position + 4] != SEGMENT:
         return None
     length, position = _variable_length(head, position + 4)
-    return None if length is None else position + length > size
+    return None if length is None else position + length
 
 
 def _variable_length(head: bytes, position: int) -> tuple[int | None, int]:

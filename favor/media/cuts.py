@@ -77,7 +77,7 @@ class Film:
         video.codec_context.thread_count = 1
         self.stream: VideoStream = video
         self.clock = Clock([video], containers.time_zero(container))
-        self.packets = PacketSource(container, [video], self.clock)
+        self.packets = PacketSource(container, uri, [video], self.clock)
         self.pictures = PictureDecoder(video, self.clock, containers.has_presentation_times(container), strict=False)
 
     def time_ms(self, packet: Packet) -> int | None:

@@ -12,13 +12,15 @@ from av.packet import Packet
 from favor.errors import MediaError
 from favor.media import containers
 from favor.media.completeness import is_cut_short
+from favor.media.joins import JoinedClock
 from favor.media.packets import Progress
 
 STILL_DURATION_MS = 500  # one time step of the model
 TOLERANCE = Fraction(1)  # s by which a header may differ from the packets: rounding, and the codecs' run-up
 CREDIBLE = 4  # times longer than its packets last may a file claim to be, where nothing tells whether it was cut short
-# Formats without a duration in their header; libavformat guesses it from the bit rate.
+# Formats without a duration in their header; libavformat guesses it from the bit rate, or the first and last times.
 GUESSED_DURATIONS = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "amr", "h264", "hevc", "mpegvideo", "m4v"})
+GUESSED_DURATIONS |= {"mpeg", "mpegts", "nut", "ogg"}
 
 
 def duration_ms(container: InputContainer, uri: str) -> int:
@@ -66,7 +68,7 @@ def measured_duration(uri: str) -> Fraction:
         streams = containers.films(container)
         progress, untimed = Progress(Fraction(0), Fraction(1)), 0
         with contextlib.suppress(av.InvalidDataError):
-            for packet in container.demux(streams):
+            for packet in JoinedClock()(container.demux(streams)):
                 untimed += bool(packet.size) and containers.packet_end(packet) is None
                 _pass(packet, zero, progress)
         if not progress.furthest and untimed and container.streams.video:
@@ -95,7 +97,7 @@ def _ends_at(container: InputContainer, declared: Fraction) -> bool:
 
 
 def _tail(container: InputContainer) -> Iterable[Packet]:
-    return container.demux(containers.films(container))
+    return JoinedClock()(container.demux(containers.films(container)))
 
 
 def _pass(packet: Packet, zero: Fraction, progress: Progress[Fraction]) -> None:

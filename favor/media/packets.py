@@ -1,5 +1,6 @@
 """The packets of an open file from any time on, in the file's order."""
 
+import functools
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain
@@ -12,6 +13,7 @@ from av.stream import Stream
 
 from favor.media.clock import Clock
 from favor.media.containers import RAW_FORMATS
+from favor.media.joins import JoinedClock, is_joined
 
 RUN_UP_MS = 1000  # read before the time that is asked for: sound codecs take some packets to settle
 FAR_MS = 60_000  # before the time asked for: the picture has ended or stands, and the sound need not be read
@@ -56,15 +58,17 @@ class PacketSource:
 
     Args:
         container: the open file.
+        uri: its name.
         streams: the chosen ones, the picture first.
         clock: the file's.
     """
 
-    def __init__(self, container: InputContainer, streams: list[Stream], clock: Clock) -> None:
+    def __init__(self, container: InputContainer, uri: str, streams: list[Stream], clock: Clock) -> None:
         self._container = container
+        self._uri = uri
         self._streams = streams
         self._clock = clock
-        self._packets: Iterator[Packet] = container.demux(streams)
+        self._packets: Iterator[Packet] = JoinedClock()(container.demux(streams))
         self._landed = 0  # where the last seek has led
 
     def __iter__(self) -> Iterator[Packet]:
@@ -74,12 +78,13 @@ class PacketSource:
         """Goes to a keyframe from which the picture at ``start_ms`` can be decoded, and the sound with some run-up.
 
         Returns:
-            Whether the place has changed: not for a time near the file's start, nor in a format that cannot seek.
+            Whether the place has changed: not for a time near the file's start, nor in a format that cannot seek, nor
+            where time begins anew within the file, for then one time stands for several places.
             Reading on gets there in both cases, provided that nothing later has been read yet.
         """
         moved = False
         for margin in (*SEEK_MARGINS_MS, start_ms):
-            if start_ms <= RUN_UP_MS or not self._jump(start_ms - margin, self._streams[0]):
+            if start_ms <= RUN_UP_MS or self._joined or not self._jump(start_ms - margin, self._streams[0]):
                 break
             moved = True
             if self._decodable_at(self._clock.milliseconds(start_ms)):
@@ -89,6 +94,10 @@ class PacketSource:
             self._jump(start_ms - RUN_UP_MS, self._streams[-1])
         return moved
 
+    @functools.cached_property
+    def _joined(self) -> bool:
+        return is_joined(self._container, self._uri)
+
     def _jump(self, target_ms: int, stream: Stream) -> bool:
         if self._container.format.name in RAW_FORMATS:
             return False  # libavformat would go somewhere
@@ -97,7 +106,7 @@ class PacketSource:
             self._container.seek(target, stream=stream)
         except av.FFmpegError:
             return False
-        self._packets = self._container.demux(self._streams)
+        self._packets = JoinedClock()(self._container.demux(self._streams))
         return True
 
     def _decodable_at(self, start: int) -> bool:

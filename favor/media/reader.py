@@ -62,7 +62,7 @@ class Reader:
         self._clock = Clock(streams, containers.time_zero(container))
         self._declared = duration.declared_duration(container)
         self._still = containers.is_still(container)
-        self._packets = PacketSource(container, streams, self._clock)
+        self._packets = PacketSource(container, uri, streams, self._clock)
         self._scale = FrameScaler(frame_size)
         self._placer = SoundPlacer(self._clock.second)
         self._standing: tuple[int, VideoFrame] | None = None
