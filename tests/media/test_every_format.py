@@ -1,7 +1,8 @@
 """Every codec and every container that PyAV can write: a flash and a beep at 1.0 s come out at 1.0 s.
 
-Each encoder is tried in one container, in NUT unless a table names another, and each container with codecs of its own.
-What cannot be tried is in a table with the reason.
+Each encoder is tried in one container, in NUT unless a table names another, and each container with codecs of its own;
+with frames at a variable rate too, with late sound, with a start other than zero, and rotated. What cannot be tried is
+in a table with the reason.
 """
 
 import contextlib
@@ -174,6 +175,35 @@ LATE = {  # s that sound comes late where a container cannot tell a codec's run-
     "wmav2": 0.05,
 }
 EXACT = 0.0014  # s; AMR in 3GP comes so much too early, Matroska stores milliseconds
+TIMES = [0, 0.1, 0.2, 0.45, 0.5, 0.9, 1.0, 1.05, 1.3, 1.5, 1.55, 1.9]
+LATE_SOUND = 0.5  # s
+VARIANTS = {
+    "plain": {},
+    "variable": {"frame_times": TIMES},
+    "late_sound": {"audio_start": LATE_SOUND, "sound_seconds": 1.5},
+    "late_start": {"start": 7.0},
+    "rotated": {"rotation": 90},
+}
+ROTATABLE = frozenset({"3g2", "3gp", "avif", "f4v", "ipod", "ismv", "matroska", "mov", "mp4", "psp", "webm"})
+OTHERS = {("variable", "mpegts"): {"video": "libx264"}}  # for codecs of a fixed rate
+CANNOT = {  # variants that encoders and containers cannot express
+    (variant, name): reason
+    for variant, names, reason in (
+        ("variable", "dirac mpeg1video mpeg2video vc2 roqvideo rv10 rv20 wrapped_avframe", "codecs of a fixed rate"),
+        ("variable", "avm2 dv mxf mxf_opatom rm roq swf", "frames at a fixed rate"),
+        ("variable", "dnxhd h261 h264 hevc image2pipe mjpeg mpjpeg obu yuv4mpegpipe", "no times at all"),
+        (
+            "variable",
+            "mpeg mpeg1video mpeg2video svcd vcd vob wtv",
+            "made for MPEG-1 and MPEG-2, which have fixed rates",
+        ),
+        ("late_sound", "avi avm2 dv film_cpk mxf rm roq swf", "picture and sound begin together"),
+        ("late_sound", "ismv", "its fragments do not say when they begin"),
+        ("late_start", "avi film_cpk", "the picture begins at 0; the muxer fills the time up to its first frame"),
+        ("late_start", "oga ogg ogv", "files begin at 0; later ones are silent and dark up to there"),
+    )
+    for name in names.split()
+}
 
 
 def encoders(kind):
@@ -195,6 +225,11 @@ def written(flash, name, suffix="nut", **options):
     return str(flash(f"{name}.{options.get('format', suffix)}", **options))
 
 
+def cases(names, variants=tuple(VARIANTS)):
+    """The names with each variant that they can express."""
+    return [(name, variant) for name in names for variant in variants if (variant, name) not in CANNOT]
+
+
 def check_picture(clip):
     assert (clip.frames.mean(axis=(1, 2, 3)) > 128).tolist()[:4] == [False, False, True, False]
     assert clip.frame_times[2] == pytest.approx(1.0, abs=0.03)
@@ -202,16 +237,21 @@ def check_picture(clip):
 
 @pytest.fixture
 def check_sound(flash, delay):
-    def check(clip, codec):
-        late = delay(clip.audio, flash.sound) / 16_000
-        assert -EXACT <= late <= LATE.get(codec, 0) + EXACT
+    def check(clip, codec, late=0.0):
+        error = delay(clip.audio, flash.sound) / 16_000 - late
+        exact = EXACT + (0.001 if late else 0)  # edit lists of mp4 count milliseconds
+        assert -exact <= error <= LATE.get(codec, 0) + exact
 
     return check
 
 
-@pytest.mark.parametrize("encoder", [name for name in encoders("video") if name not in STILLS])
-def test_every_codec_of_pictures(flash, encoder):
-    check_picture(read_clip(written(flash, encoder, video=encoder, audio=None, **picture_options(encoder))))
+@pytest.mark.parametrize(
+    ("encoder", "variant"),
+    cases((name for name in encoders("video") if name not in STILLS), ("plain", "variable", "late_start")),
+)
+def test_every_codec_of_pictures(flash, encoder, variant):
+    options = {**picture_options(encoder), **VARIANTS[variant]}
+    check_picture(read_clip(written(flash, encoder, video=encoder, audio=None, **options)))
 
 
 @pytest.mark.parametrize("encoder", STILLS)
@@ -239,19 +279,32 @@ def containers():
             yield name
 
 
-@pytest.mark.parametrize("name", containers())
-def test_every_container(flash, check_sound, name):
+def container_options(name):
+    """What a container holds, and how it is encoded."""
     with av.open(os.devnull, "w", format=name.split(",")[0]) as empty:
         codecs = {"video": empty.default_video_codec, "audio": empty.default_audio_codec}
     options = {kind: None if codec in ("none", "") else codec for kind, codec in codecs.items()}
     options |= CONTAINERS.get(name, {})
-    if options["video"]:
-        options = {**picture_options(options["video"]), **options}
+    return {**picture_options(options["video"]), **options} if options["video"] else options
+
+
+def container_cases():
+    for name, variant in cases(containers()):
+        held = container_options(name)
+        picture, sound = held["video"] or variant in ("plain", "late_start"), held["audio"] or variant != "late_sound"
+        if picture and sound and (variant != "rotated" or name in ROTATABLE):
+            yield name, variant
+
+
+@pytest.mark.parametrize(("name", "variant"), container_cases())
+def test_every_container(flash, check_sound, name, variant):
+    options = {**container_options(name), **OTHERS.get((variant, name), {}), **VARIANTS[variant]}
     options.pop("suffix", None)
     suffix = min(ContainerFormat(name, "w").extensions, default=name)
     clip = read_clip(str(flash(f"media.{suffix}", format=name, **options)))
     if options["video"]:
         check_picture(clip)
+        width, height = options.get("size", (64, 48))
+        assert clip.frames.shape[1:3] == ((width, height) if variant == "rotated" else (height, width))
     if options["audio"]:
-        codec = Codec(options["audio"], "w").canonical_name
-        check_sound(clip, codec)
+        check_sound(clip, Codec(options["audio"], "w").canonical_name, options.get("audio_start", 0.0))
