@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from favor.config import FavorConfig
 from favor.qformer import CausalQFormer
-from favor.synchronise import audio_frames, pad_to_blocks, show_still, synchronise
+from favor.synchronise import audio_frames, pad_to_blocks, synchronise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,16 +17,14 @@ class Modalities:
     """The encoders' outputs for one clip, before any projection; None where a modality is missing.
 
     Attributes:
-        visual: (T, slots, hidden) image Q-Former outputs, T = 1 for a still image.
+        visual: (T, slots, hidden) image Q-Former outputs.
         speech: (1500 a 30 s, speech width).
         sound: (1500 for each 30 s but the last, then as many as there are, sound width).
-        still: whether the picture lasts as long as the sound.
     """
 
     visual: Tensor | None = None
     speech: Tensor | None = None
     sound: Tensor | None = None
-    still: bool = False
 
 
 class Aligner(nn.Module):
@@ -57,16 +55,16 @@ class Aligner(nn.Module):
             For each clip (block queries * blocks, LLM width).
         """
         windows = [self.frames(clip) for clip in clips]
-        tokens = self.llm_proj(self.join(self.query(windows))).flatten(0, 1)
+        return self.tokens(self.query(windows), windows)
+
+    def tokens(self, outputs: Sequence[Tensor], windows: Sequence[Tensor]) -> list[Tensor]:
+        """Projects what ``query`` made of windows: for each (block queries * blocks, LLM width)."""
+        tokens = self.llm_proj(self.join(outputs)).flatten(0, 1)
         return list(tokens.split([self.config.llm_tokens(len(window)) for window in windows]))
 
     def frames(self, clip: Modalities) -> Tensor:
         """Synchronises the modalities of one clip into (T, slots, frame width)."""
-        audio = self._audio_frames(clip)
-        visual = clip.visual
-        if visual is not None and clip.still:
-            visual = show_still(visual, audio[0])
-        return synchronise([visual, *audio])
+        return synchronise([clip.visual, *self._audio_frames(clip)])
 
     def query(self, windows: Sequence[Tensor]) -> list[Tensor]:
         """Runs the causal Q-Former over the blocks of all windows, once for each resolution.

@@ -1,22 +1,17 @@
 """The sizes that decide a FAVOR model's graph, as frozen dataclasses that read and write JSON."""
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from favor.errors import FavorError
+from favor.values import ConfigError, merge_values, read_dataclass, to_json
 
 FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second (spec section 1, fact 5)
 SPEECH_TOKENS_PER_FRAME = 25  # Whisper's 50 Hz times 0.5 s
+SPEECH_TOKEN_SAMPLES = 320  # at 16 kHz
 
 Direction = Literal["released", "paper"]
 FrameSampling = Literal["released", "even"]
-
-
-class ConfigError(FavorError, ValueError):
-    """A configuration that no model can be built from; the message names the value and the remedy."""
 
 
 def _check_heads(section: str, width: int, heads: int) -> None:
@@ -90,6 +85,21 @@ class SpeechConfig:
 
     def __post_init__(self) -> None:
         _check_heads("speech", self.d_model, self.encoder_attention_heads)
+        if not self.max_source_positions or self.max_source_positions % SPEECH_TOKENS_PER_FRAME:
+            raise ConfigError(
+                f"speech.max_source_positions {self.max_source_positions} is not a multiple of the "
+                f"{SPEECH_TOKENS_PER_FRAME} tokens of a frame; use 1500, Whisper's 30 s"
+            )
+
+    @property
+    def piece_frames(self) -> int:
+        """Half seconds that the encoder hears at once; each sound is filled up with silence to a multiple of them."""
+        return self.max_source_positions // SPEECH_TOKENS_PER_FRAME
+
+    @property
+    def piece_samples(self) -> int:
+        """Samples at 16 kHz that the encoder hears at once."""
+        return self.max_source_positions * SPEECH_TOKEN_SAMPLES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,11 +297,11 @@ class FavorConfig:
         Raises:
             ConfigError: for an unknown key or an impossible value.
         """
-        return _read(cls, values, "config")
+        return read_dataclass(cls, values, "config")
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON values; ``from_dict`` reads it back."""
-        return _to_json(dataclasses.asdict(self))
+        return to_json(self)
 
     def override(self, values: Mapping[str, Any]) -> Self:
         """A copy with some values replaced, such as ``{"visual": {"num_attention_heads": 4}}``.
@@ -300,63 +310,3 @@ class FavorConfig:
             ConfigError: for an unknown key or an impossible value.
         """
         return type(self).from_dict(merge_values(self.to_dict(), values))
-
-
-def merge_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON values with some replaced, at any depth."""
-    merged = dict(base)
-    for key, value in values.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
-        merged[key] = merge_values(merged[key], value) if both else value
-    return merged
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _to_json(item) for key, item in value.items()}
-    return [_to_json(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _read(cls: type, values: Any, where: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where} must be an object with the fields of {cls.__name__}; got {values!r}")
-    hints = typing.get_type_hints(cls)
-    unknown = sorted(set(values) - set(hints))
-    if unknown:
-        raise ConfigError(f"{where} has no key {unknown[0]!r}; it knows {', '.join(hints)}")
-    return cls(**{key: _read_value(hints[key], value, f"{where}.{key}") for key, value in values.items()})
-
-
-def _read_value(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, types.UnionType):
-        hints = [option for option in typing.get_args(hint) if option is not types.NoneType]
-        return None if value is None else _read_value(hints[0], value, where)
-    if dataclasses.is_dataclass(hint):
-        return _read(typing.cast(type, hint), value, where)
-    if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(typing.get_args(hint))}")
-        return value
-    if typing.get_origin(hint) is tuple:
-        return _read_tuple(hint, value, where)
-    return _read_scalar(hint, value, where)
-
-
-def _read_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise ConfigError(f"{where} must be a list; got {value!r}")
-    args = typing.get_args(hint)
-    hints = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
-    if len(hints) != len(value):
-        raise ConfigError(f"{where} must have {len(hints)} entries; got {value!r}")
-    return tuple(_read_value(item_hint, item, where) for item_hint, item in zip(hints, value, strict=True))
-
-
-def _read_scalar(hint: type, value: Any, where: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if not isinstance(value, hint) or isinstance(value, bool):
-        raise ConfigError(f"{where} must be {hint.__name__}; got {value!r}")
-    if isinstance(value, int) and value < 0:
-        raise ConfigError(f"{where} is {value}; it must not be negative")
-    return value

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from favor.config import FRAMES_PER_SECOND, SPEECH_TOKENS_PER_FRAME
-from favor.synchronise import STILL_FRAMES
 
 TIME_TOLERANCE = 1e-6  # s, forgives the rounding of frame times
 
@@ -22,21 +21,19 @@ class Features:
         speech: (1500 for each 30 s, Whisper width), or None without sound.
         sound: (1500 for each 30 s before the last, then as many as there are, BEATs width), or None without sound or
             sound-event encoder.
-        still: whether the picture is a still image, shown for as long as the sound lasts.
     """
 
     visual: Tensor | None = None
     slots: Tensor | None = None
     speech: Tensor | None = None
     sound: Tensor | None = None
-    still: bool = False
 
     @property
     def frames(self) -> int:
         """Half seconds that the clip lasts once its modalities are synchronised."""
         heard = 0 if self.speech is None else len(self.speech) // SPEECH_TOKENS_PER_FRAME
         seen = 0 if self.slots is None else len(self.slots)
-        return (heard or STILL_FRAMES) if self.still else max(heard, seen)
+        return max(heard, seen)
 
 
 def frame_slots(frame_times: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

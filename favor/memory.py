@@ -105,7 +105,8 @@ def _row_tokens(config: FavorConfig, batch: Batch) -> int:
 
 def _window_bytes(config: FavorConfig, seconds: int, size: int) -> int:
     """Pixels, which are float32, and features of one window."""
-    frames, pieces = seconds * FRAMES_PER_SECOND, math.ceil(seconds / 30)
+    frames = seconds * FRAMES_PER_SECOND
+    pieces = math.ceil(frames / config.speech.piece_frames)
     pixels = 3 * config.visual.image_size**2 * torch.float32.itemsize
     visual = config.visual.tokens * config.visual.hidden_size * size
     heard = config.speech.d_model + (config.sound.encoder_embed_dim if config.sound else 0)

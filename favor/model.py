@@ -127,12 +127,17 @@ class FavorModel(nn.Module):
     @torch.no_grad()
     def encode(self, clips: Sequence[Clip]) -> list[Features]:
         """Runs the frozen encoders, whose output serves any number of questions."""
-        frames = encode_frames(self.visual, clips, self.config.visual.image_size, self.device)
-        speech = encode_speech(self.speech, clips, self.device)
+        return self.perceive(clips)
+
+    def perceive(self, clips: Sequence[Clip]) -> list[Features]:
+        """Runs the encoders; gradients flow through those that are trained."""
+        sizes = self.config.visual
+        frames = encode_frames(self.visual, clips, sizes.image_size, self.config.speech.piece_frames, self.device)
+        speech = encode_speech(self.speech, clips, self.config.speech, self.device)
         sound = self._encode_sound(clips)
         return [
-            Features(visual, slots, speech, sound, clip.still)
-            for clip, (visual, slots), speech, sound in zip(clips, frames, speech, sound, strict=True)
+            Features(visual, slots, speech, sound)
+            for (visual, slots), speech, sound in zip(frames, speech, sound, strict=True)
         ]
 
     def prompts(self, features: Sequence[Features], questions: Sequence[str]) -> list[Tensor]:
@@ -141,10 +146,15 @@ class FavorModel(nn.Module):
         Returns:
             For each pair (length, LLM width).
         """
+        return self.splice(self.aligner(self.modalities(features, questions)), questions)
+
+    def modalities(self, features: Sequence[Features], questions: Sequence[str]) -> list[Modalities]:
+        """Shows each question its clip; gradients flow through it."""
         visual = self._visual_slots(features, questions)
-        tokens = self.aligner(
-            [Modalities(v, f.speech, f.sound, f.still) for v, f in zip(visual, features, strict=True)]
-        )
+        return [Modalities(v, f.speech, f.sound) for v, f in zip(visual, features, strict=True)]
+
+    def splice(self, tokens: Sequence[Tensor], questions: Sequence[str]) -> list[Tensor]:
+        """Puts audio-visual tokens (n, LLM width) of each question into its prompt: (length, LLM width) each."""
         before, after = self.prompter.before_ids(), self.prompter.after_ids(questions)
         embed = self.llm.get_input_embeddings()
         return [splice(embed, before, t, ids) for t, ids in zip(tokens, after, strict=True)]
@@ -227,7 +237,7 @@ class FavorModel(nn.Module):
     def _encode_sound(self, clips: Sequence[Clip]) -> list[Tensor | None]:
         if self.sound is None:
             return [None] * len(clips)
-        return encode_sound(self.sound, clips, self.config.speech.max_source_positions, self.device)
+        return encode_sound(self.sound, clips, self.config.speech, self.device)
 
     def _visual_slots(self, features: Sequence[Features], questions: Sequence[str]) -> list[Tensor | None]:
         """Asks the distinct frames of all pairs together, and shows them in their slots: (T, slots, hidden) each."""

@@ -4,9 +4,9 @@ import dataclasses
 
 import torch
 
-from favor.config import ConfigError
 from favor.errors import FavorError
 from favor.quantization import Quantization
+from favor.values import ConfigError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

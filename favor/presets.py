@@ -2,7 +2,6 @@
 
 from favor.config import (
     CausalQFormerConfig,
-    ConfigError,
     FavorConfig,
     ImageQFormerConfig,
     LanguageConfig,
@@ -12,6 +11,7 @@ from favor.config import (
     SpeechConfig,
     VisualConfig,
 )
+from favor.values import ConfigError
 
 FAVOR_13B = FavorConfig(name="favor-13b")
 
@@ -41,20 +41,26 @@ FAVOR_MINI = FavorConfig(
     ),
     image_qformer=ImageQFormerConfig(
         vocab_size=1024,
-        hidden_size=128,
+        hidden_size=96,
         num_hidden_layers=2,
         num_attention_heads=4,
-        intermediate_size=512,
+        intermediate_size=384,
         max_position_embeddings=256,
     ),
-    speech=SpeechConfig(d_model=384, encoder_layers=4, encoder_attention_heads=6, encoder_ffn_dim=1536),
+    speech=SpeechConfig(  # Whisper tiny.en's, which hears 5 s at once: a block of the causal Q-Former
+        d_model=384,
+        encoder_layers=4,
+        encoder_attention_heads=6,
+        encoder_ffn_dim=1536,
+        max_source_positions=250,
+    ),
     causal_qformer=CausalQFormerConfig(
-        hidden_size=128, num_attention_heads=4, intermediate_size=512, max_positions=320, direction="paper"
+        hidden_size=96, num_attention_heads=4, intermediate_size=384, max_positions=320, direction="paper"
     ),
     language=LanguageConfig(
-        vocab_size=1536,
-        hidden_size=256,
-        intermediate_size=704,
+        vocab_size=2048,
+        hidden_size=192,
+        intermediate_size=512,
         num_hidden_layers=4,
         num_attention_heads=4,
     ),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from favor.config import ConfigError
+from favor.values import ConfigError
 
 Quantization = Literal["int8", "int4"]
 QUANTIZATIONS = ("int8", "int4")

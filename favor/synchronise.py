@@ -6,9 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from favor.config import FRAMES_PER_SECOND, SPEECH_TOKENS_PER_FRAME
-
-STILL_FRAMES = 30 * FRAMES_PER_SECOND  # a still image without sound is shown as if it had 30 s of silence
+from favor.config import SPEECH_TOKENS_PER_FRAME
 
 
 def audio_frames(tokens: Tensor, slots: int) -> Tensor:
@@ -23,11 +21,6 @@ def audio_frames(tokens: Tensor, slots: int) -> Tensor:
     """
     frames = tokens.unflatten(0, (-1, SPEECH_TOKENS_PER_FRAME))
     return F.pad(frames, (0, 0, 0, slots - SPEECH_TOKENS_PER_FRAME))
-
-
-def show_still(picture: Tensor, audio: Tensor | None) -> Tensor:
-    """Repeats the (1, slots, hidden) of a still image for as long as the sound lasts, or for 30 s without sound."""
-    return picture.expand(STILL_FRAMES if audio is None else len(audio), -1, -1)
 
 
 def synchronise(streams: Sequence[Tensor | None]) -> Tensor:

@@ -3,8 +3,9 @@ import json
 import pytest
 from transformers import InstructBlipVisionConfig
 
-from favor.config import CausalQFormerConfig, ConfigError, FavorConfig
+from favor.config import CausalQFormerConfig, FavorConfig
 from favor.presets import FAVOR_13B, PRESETS, VIDEO_SALMONN_13B, preset
+from favor.values import ConfigError
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from favor.synchronise import audio_frames, pad_to_blocks, show_still, synchronise
+from favor.synchronise import audio_frames, pad_to_blocks, synchronise
 
 
 def test_audio_takes_25_slots_and_leaves_7_zero():
@@ -29,12 +29,6 @@ def test_a_missing_modality_is_zero():
 def test_a_clip_without_any_modality_is_refused():
     with pytest.raises(ValueError, match="without any modality"):
         synchronise([None, None])
-
-
-def test_a_still_image_lasts_as_long_as_the_sound():
-    picture = torch.ones(1, 32, 3)
-    assert show_still(picture, torch.ones(120, 32, 3)).shape[0] == 120
-    assert show_still(picture, None).shape[0] == 60
 
 
 def test_windows_are_padded_to_whole_blocks():

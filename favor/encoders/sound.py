@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from favor.config import ConfigError, SoundConfig
+from favor.config import SoundConfig
 from favor.encoders.filterbank import frame_count, log_mel, samples_of
+from favor.values import ConfigError
 
 MEL_BINS = 128
 FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # AudioSet's, spec section 4

@@ -5,12 +5,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from favor.config import ConfigError, FavorConfig, merge_values
+from favor.config import FavorConfig
 from favor.encoders.sound import sound_config_from_cfg
 from favor.errors import FavorError
 from favor.importing.hub_sizes import Values, blip_sizes, check_layers, language_sizes, speech_sizes
 from favor.importing.origins import Blip
 from favor.importing.tensor_files import TensorSource
+from favor.values import ConfigError, merge_values
 
 BLOCK = r"blocks\.(\d+)\."
 BLIP_LAYER = r"Qformer\.bert\.encoder\.layer\.(\d+)\."

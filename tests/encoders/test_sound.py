@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from favor.config import ConfigError, SoundConfig
+from favor.config import SoundConfig
 from favor.encoders.filterbank import samples_of
 from favor.encoders.sound import (
     SoundEncoder,
@@ -21,6 +21,7 @@ from favor.encoders.sound import (
     token_count,
 )
 from favor.initialise import initialise
+from favor.values import ConfigError
 
 TINY = SoundConfig(
     encoder_embed_dim=12,
