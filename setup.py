@@ -6,7 +6,8 @@ from setuptools import find_packages, setup
 
 SCENES = ["scenedetect-headless>=0.7.2,<0.8"]
 S3 = ["s3fs>=2025.3"]
-TEST = [*SCENES, "pytest>=8", "pytest-timeout>=2.3"]
+TRAIN = ["accelerate>=1.10,<2", "tensorboard>=2.18", "jiwer>=4,<5"]
+TEST = [*SCENES, *TRAIN, "pytest>=8", "pytest-timeout>=2.3"]
 
 setup(
     name="favor-on-beam",
@@ -47,6 +48,7 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
+        "train": TRAIN,
         "test": TEST,
         "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
         "scenes": SCENES,

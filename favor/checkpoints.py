@@ -71,13 +71,24 @@ def read_prompter(folder: Path, config: FavorConfig) -> Prompter:
     )
 
 
-def write_folder(model: nn.Module, config: FavorConfig, prompter: Prompter, folder: Path) -> None:
-    """Writes a whole model folder, in several files if the weights are large."""
+def write_folder(
+    model: nn.Module, config: FavorConfig, prompter: Prompter, folder: Path, dtype: torch.dtype | None = None
+) -> None:
+    """Writes a whole model folder, in several files if the weights are large.
+
+    Args:
+        model: whose weights are written.
+        config: of it.
+        prompter: its tokenizers.
+        folder: where to.
+        dtype: of the written weights; None for that which they have.
+    """
     write_config(config, folder)
     (folder / MANIFEST).unlink(missing_ok=True)  # of an import that this overwrites
     prompter.language.save_pretrained(folder / LANGUAGE_TOKENIZER)
     prompter.question.save_pretrained(folder / QUESTION_TOKENIZER)
-    save_torch_state_dict(model.state_dict(), folder)
+    weights = {name: values if dtype is None else values.to(dtype) for name, values in model.state_dict().items()}
+    save_torch_state_dict(weights, folder)
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -67,6 +67,10 @@ class Prompter:
             )
         return encoded["input_ids"], encoded["attention_mask"]
 
+    def answer_ids(self, answers: Sequence[str]) -> list[list[int]]:
+        """What the LLM learns to say, each with its end token."""
+        return [[*ids, self.language.eos_token_id] for ids in self._pieces(answers)]
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of produced tokens, without special ones and surrounding space."""
         with self._lock:

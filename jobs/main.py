@@ -16,6 +16,7 @@ COMMANDS = {
     "diff": "diff",
     "import": "import_",
     "synthesize": "synthesize",
+    "train": "train",
 }
 
 

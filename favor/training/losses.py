@@ -1,9 +1,24 @@
-"""The terms of FAVOR's training objective beside the cross-entropy."""
+"""FAVOR's training objective: cross-entropy over the answers, and diversity of the queries."""
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 COSINE_EPS = 1e-9
+IGNORED = -100  # a target that is not learnt
+
+
+def answer_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """The mean cross-entropy over the tokens of answers, each with its end token (spec section 6).
+
+    Args:
+        logits: (batch, length, vocabulary), of the token after each place.
+        targets: (batch, length), the token after each place, ``IGNORED`` where it belongs to no answer.
+
+    Returns:
+        A scalar, in nats.
+    """
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED)
 
 
 def diversity_loss(queries: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from favor.checkpoints import LANGUAGE_TOKENIZER, QUESTION_TOKENIZER, write_config
 from favor.presets import FAVOR_MINI
 from favor.synthetic.vocabulary import PRINTED, spoken_words
-from favor.synthetic.world import SPLITS, TASKS, write
+from favor.synthetic.world import SPLITS, write
 
 HERE = Path(__file__).parent
 SENTENCES = HERE / "sentences.txt"
@@ -21,7 +21,7 @@ REPEATS = 100
 
 def texts() -> list[str]:
     """What the tokenizers learn from; the world's own words are so frequent that each becomes one token."""
-    items = [item for index in range(CLIPS) for item in write(SPLITS["train"], index, set(TASKS) - {"avm"})[1]]
+    items = [item for index in range(CLIPS) for item in write(SPLITS["train"], index)[1]]
     words = [*spoken_words(), *PRINTED] * REPEATS
     return [*SENTENCES.read_text(encoding="utf-8").splitlines(), *(f"{i.question} {i.answer}" for i in items), *words]
 

@@ -1,0 +1,151 @@
+"""Mixed training: each batch is of one kind, drawn anew, and some mix clips with foreign sounds (spec section 6).
+
+Everything is drawn from the generator that is handed in, so a batch is a function of its number.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from favor.media.clip import Clip
+from favor.training.examples import TASK_MODALITIES, TASKS, Example
+from favor.training.recipe import Stage
+
+MATCHING_QUESTIONS = (
+    "Is the audio compatible with the video?",
+    "Does the audio belong to the video?",
+    "Do the sound and the picture fit together?",
+)
+SPOKEN_QUESTION = "Does the spoken text describe the image?"
+PREFIX = "In the video, "
+JOINT = ", and, "
+VIDEO_ALONE = 0.8  # of the pairs of a video with a foreign sound only the video's question is asked
+FOREIGN = 0.5  # of the matching questions are asked of a foreign sound
+
+Generator = np.random.Generator
+Group = list[Example]  # examples of one clip
+
+
+class Source(Protocol):
+    """Where examples come from."""
+
+    def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[Group]:
+        """Draws clips with the examples of one task each, at most so many a clip."""
+        ...
+
+
+def draw_batch(stage: Stage, source: Source, generator: Generator) -> list[Example]:
+    """Draws one batch of a stage: all of one kind, so that all use the same modalities."""
+    kinds = stage.mix.kinds
+    kind = str(generator.choice(list(kinds), p=list(kinds.values())))
+    groups = MIXTURES[kind](source, stage, generator) if kind in MIXTURES else _of_task(kind, source, stage, generator)
+    return [example for group in groups for example in group]
+
+
+def _of_task(task: str, source: Source, stage: Stage, generator: Generator) -> list[Group]:
+    groups = source.draw([task], stage.clips, stage.questions, generator)
+    if TASK_MODALITIES[task][0] != "video" or task == "avm":
+        return groups
+    audible = [group for group in groups if _clip(group).audio is not None]
+    return [
+        _matching(group, audible, generator) if _clip(group).audio is not None and generator.random() < stage.matching
+        else group
+        for group in groups
+    ]  # fmt: skip
+
+
+def _matching(group: Group, audible: Sequence[Group], generator: Generator) -> Group:
+    """Asks whether sound and picture belong together; half of them do not."""
+    others = [other for other in audible if other is not group]
+    foreign = bool(others) and generator.random() < FOREIGN
+    clip = _clip(group)
+    if foreign:
+        clip = dataclasses.replace(clip, audio=_clip(others[generator.integers(len(others))]).audio)
+    question = MATCHING_QUESTIONS[generator.integers(len(MATCHING_QUESTIONS))]
+    return [Example(clip, question, "No." if foreign else "Yes.", "avm")]
+
+
+def _video_foreign(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+    """A video with the sound of another clip: mostly the video's question alone, its sound masked."""
+    return [
+        _both(seen, heard, generator) if generator.random() >= VIDEO_ALONE else _seen_alone(seen)
+        for seen, heard in _pairs("video_qa", source, stage, generator)
+    ]
+
+
+def _image_foreign(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+    """An image with the sound of another clip: its question, the sound's, or both."""
+    make = (_seen, _heard, _both)
+    return [
+        make[generator.integers(len(make))](seen, heard, generator)
+        for seen, heard in _pairs("ic", source, stage, generator)
+    ]
+
+
+def _spoken(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+    """Images with their spoken captions, half of them swapped with the next one's."""
+    groups = source.draw(["isqa"], stage.clips, 1, generator)
+    clips = [_clip(group) for group in groups]
+    swapped = [len(clips) > 1 and generator.random() < FOREIGN for _ in clips]
+    return [
+        [Example(_with_sound(clip, other) if swap else clip, SPOKEN_QUESTION, "No." if swap else "Yes.", "avm")]
+        for clip, other, swap in zip(clips, [*clips[1:], *clips[:1]], swapped, strict=True)
+    ]
+
+
+def _text(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+    """Questions and answers of any task without their clips."""
+    groups = source.draw([TASKS[generator.integers(len(TASKS))]], stage.clips, stage.questions, generator)
+    return [[dataclasses.replace(example, clip=None) for example in group] for group in groups]
+
+
+MIXTURES: dict[str, Callable[[Source, Stage, Generator], list[Group]]] = {
+    "video_foreign": _video_foreign,
+    "image_foreign": _image_foreign,
+    "spoken": _spoken,
+    "text": _text,
+}
+
+
+def _pairs(task: str, source: Source, stage: Stage, generator: Generator) -> list[tuple[Example, Example]]:
+    """Examples of something seen, each beside one of something heard."""
+    seen = source.draw([task], stage.clips, 1, generator)
+    heard = source.draw(["asr", "ac"], stage.clips, 1, generator)
+    return [(s[0], h[0]) for s, h in zip(seen, heard, strict=False)]
+
+
+def _seen_alone(seen: Example) -> Group:
+    assert seen.clip is not None
+    return [dataclasses.replace(seen, clip=dataclasses.replace(seen.clip, audio=None))]
+
+
+def _seen(seen: Example, heard: Example, generator: Generator) -> Group:
+    return [dataclasses.replace(seen, clip=_mixed(seen, heard))]
+
+
+def _heard(seen: Example, heard: Example, generator: Generator) -> Group:
+    return [dataclasses.replace(heard, clip=_mixed(seen, heard))]
+
+
+def _both(seen: Example, heard: Example, generator: Generator) -> Group:
+    """Both tasks at once, in either order."""
+    order = (seen, heard) if generator.random() < 0.5 else (heard, seen)
+    question = PREFIX + JOINT.join(example.question for example in order)
+    answer = JOINT.join(example.answer for example in order)
+    return [Example(_mixed(seen, heard), question, answer, seen.task)]
+
+
+def _mixed(seen: Example, heard: Example) -> Clip:
+    return _with_sound(_clip([seen]), _clip([heard]))
+
+
+def _with_sound(clip: Clip, other: Clip) -> Clip:
+    return dataclasses.replace(clip, audio=other.audio)
+
+
+def _clip(group: Group) -> Clip:
+    clip = group[0].clip
+    assert clip is not None, "sources give clips"
+    return clip

@@ -1,0 +1,59 @@
+"""Which parameters of a model a stage trains."""
+
+from torch import nn
+
+from favor.errors import FavorError
+from favor.model import FavorModel
+from favor.training.recipe import Stage
+
+PART_MODULES = {
+    "visual": "visual",
+    "image_qformer": "image_qformer",
+    "speech": "speech",
+    "sound": "sound",
+    "aligner": "aligner",
+    "language": "llm",
+}
+
+
+def set_free(model: FavorModel, stage: Stage) -> dict[str, nn.Parameter]:
+    """Lets gradients reach what a stage trains, in float32, and nothing else.
+
+    Dropout is active in the parts that are trained, at most.
+
+    Returns:
+        The trained parameters under their names in the model.
+
+    Raises:
+        FavorError: if adapters are to be trained that the model does not have, or nothing is.
+    """
+    parts = stage.parts
+    model.eval().requires_grad_(False)
+    for part, name in PART_MODULES.items():
+        module, freedom = getattr(model, name), getattr(parts, part)
+        if module is None or freedom == "frozen":
+            continue
+        module.train(stage.dropout == "own")
+        for path, parameter in module.named_parameters():
+            parameter.requires_grad_(freedom == "full" or "lora_" in path)
+    # Whisper's positions are a table of sinusoids, which is never trained.
+    model.speech.whisper.embed_positions.requires_grad_(False)
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if parts.language == "lora" and not any("lora_" in name for name in trained):
+        raise FavorError(f"{model.name} has no adapters to train; give parts.language full")
+    if not trained:
+        raise FavorError("every part is frozen; set at least one of the stage's parts to full or lora")
+    for parameter in trained.values():
+        parameter.data = parameter.data.float()
+    return trained
+
+
+def parameter_groups(trained: dict[str, nn.Parameter], stage: Stage) -> list[dict[str, object]]:
+    """AdamW's groups: matrices, which decay, and vectors, which do not."""
+    matrices = [parameter for parameter in trained.values() if parameter.ndim > 1]
+    vectors = [parameter for parameter in trained.values() if parameter.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": stage.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]

