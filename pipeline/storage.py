@@ -73,6 +73,9 @@ class Storage:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
+        except OSError as error:
+            error.filename = error.filename or str(target)  # a full disk does not say which file it was
+            raise
         finally:
             temporary.unlink(missing_ok=True)
 

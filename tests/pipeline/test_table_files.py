@@ -11,6 +11,7 @@ from favor.errors import FavorError
 from pipeline.dataset import build
 from pipeline.journal import Journal
 from pipeline.labels import check_partition
+from pipeline.schema import SCHEMA_VERSION
 from pipeline.table_files import Layout
 from transforms.records import Result
 
@@ -61,7 +62,7 @@ def test_partitions_are_read_by_pandas_and_duckdb(journal, tmp_path):
     assert languages(pd.read_parquet(root)) == WANTED
     assert languages(duckdb.sql(f"SELECT * FROM '{root}/**/*.parquet'").df()) == WANTED
     parquet = pq.ParquetFile(root / "language=de" / "part-00000.parquet")
-    assert parquet.schema_arrow.metadata[b"favor.schema"] == b"1"
+    assert parquet.schema_arrow.metadata[b"favor.schema"] == str(SCHEMA_VERSION).encode()
     assert parquet.read(["uri"])["uri"].to_pylist() == ["/000.mp4", "/004.mp4"]
 
 
