@@ -1,6 +1,5 @@
 """Patterns become media files, and media files become segments of windows still to be done."""
 
-import contextlib
 import dataclasses
 import itertools
 import zlib
@@ -16,6 +15,7 @@ from favor.media.isolation import ISOLATED
 from favor.media.listing import Unlisted, list_media, look_up
 from favor.media.manifests import is_manifest, read_manifest
 from favor.media.probe import MediaInfo
+from favor.media.process import DEATHS
 from favor.media.sampling import SCENES, Sampling, spans
 from favor.media.selection import EVERYTHING, Seen, Selection
 from favor.media.wanted import Span
@@ -171,8 +171,12 @@ class Plan(beam.DoFn):
             what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the start of its row in the manifest"
             raise MediaError("outside", f"{what}, {first / 1000} s")
         if self.sampling.split == SCENES and info.video_codec and not info.still:
-            with timed("probe"), contextlib.suppress(MediaError):  # not decodable: cut as ever, and decoding will tell
-                return ISOLATED.scene_spans(media.uri, (first, last), self.sampling.window_ms)
+            try:
+                with timed("probe"):
+                    return ISOLATED.scene_spans(media.uri, (first, last), self.sampling.window_ms)
+            except MediaError as error:  # not decodable: cut as ever, and decoding will tell
+                if error.code in DEATHS:  # a later run may live to find scenes, whose windows would overlap those
+                    raise
         return [(first + start, first + end) for start, end in spans(last - first, self.sampling.window_ms)]
 
     def _segments(self, media: MediaFile, keys: list[WindowKey], questions: tuple[Question, ...]) -> Iterator[Segment]:

@@ -18,7 +18,7 @@ from favor.media import wire
 from favor.media.wire import Header
 
 PIPE_BYTES = 1 << 20  # as large as Linux lets anyone have
-OUT_OF_MEMORY = "out_of_memory"
+CRASHED, TIMEOUT, OUT_OF_MEMORY = DEATHS = ("decoder_crashed", "decoder_timeout", "out_of_memory")  # codes of failures
 IN_PASS = frozenset({"ready", "clip"})  # replies after which the next window may be asked for
 
 
@@ -111,7 +111,7 @@ class Child:
         def fill(view: memoryview) -> None:
             while view:
                 if not self._poll.poll(max(0.0, until - time.monotonic()) * 1000):
-                    raise ChildDeathError("decoder_timeout", f"decoding took more than {deadline:.0f} s")
+                    raise ChildDeathError(TIMEOUT, f"decoding took more than {deadline:.0f} s")
                 count = self._replies.readinto(view)  # type: ignore[attr-defined]
                 if not count:
                     self._raise_crash()
@@ -122,7 +122,7 @@ class Child:
     def _raise_crash(self) -> None:
         status = self._process.wait()
         cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        raise ChildDeathError("decoder_crashed", f"the decoder crashed ({cause})")
+        raise ChildDeathError(CRASHED, f"the decoder crashed ({cause})")
 
     def _enlarge_pipe(self) -> None:
         if sys.platform == "linux":

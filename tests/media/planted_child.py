@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from favor.media import child, decode, probe
+from favor.media import child, cuts, decode, probe
 
 PLANTED = {
     "crash": lambda: os.abort(),
@@ -14,7 +14,7 @@ PLANTED = {
     "mistake": lambda: {}["planted"],
     "hog": lambda: [np.empty(1 << 26, np.uint8) for _ in range(1000)],
 }
-real_windows, real_probe = decode.decode_windows, probe.probe
+real_windows, real_probe, real_scenes = decode.decode_windows, probe.probe, cuts.scene_spans
 
 
 def planted_windows(uri, spans, *rest):
@@ -30,6 +30,12 @@ def planted_probe(media, *rest):
     return real_probe(media, *rest)
 
 
+def planted_scenes(uri, *rest):
+    if "scenes-" in uri:
+        go_wrong(uri)
+    return real_scenes(uri, *rest)
+
+
 def go_wrong(uri):
     for name, evil in PLANTED.items():
         if f"{name}-" in uri or f"-{name}" in uri:
@@ -37,5 +43,5 @@ def go_wrong(uri):
 
 
 if __name__ == "__main__":
-    decode.decode_windows, probe.probe = planted_windows, planted_probe
+    decode.decode_windows, probe.probe, cuts.scene_spans = planted_windows, planted_probe, planted_scenes
     child.main(int(sys.argv[1]))

@@ -1,19 +1,25 @@
 import collections
+import contextlib
 import dataclasses
 import datetime
+import sys
+from pathlib import Path
 
 import pytest
 from apache_beam.pvalue import TaggedOutput
 
 from favor.media.files import Entry, WindowKey
+from favor.media.isolation import IsolatedDecoder
 from favor.media.listing import list_media
 from favor.media.sampling import Sampling
 from favor.media.selection import Selection
+from transforms import corpus
 from transforms.corpus import MEDIA, SEGMENT_MS, WHOLE_CORPUS, ListCorpus, Plan, Shard
 from transforms.failures import FAILURES
 from transforms.past import Past, Retrying, Standing
 from transforms.records import ANSWERS, CAPTIONS, Identity, Question
 
+PLANTED = (sys.executable, str(Path(__file__).parents[1] / "media" / "planted_child.py"))
 IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
 CAPTION = Question(CAPTIONS, "caption", "What?")
 KEY = WindowKey("m", 0, 1)
@@ -222,6 +228,17 @@ def test_what_is_no_film_is_cut_as_ever(write_clip, write_film, tmp_path):
         spans = spans_of(tmp_path / name, "scenes")
         assert spans
         assert spans == spans_of(tmp_path / name, "fixed")
+
+
+def test_a_search_that_kills_the_decoder_is_a_failure_of_the_file(write_film, tmp_path, monkeypatch):
+    """Fixed windows would overlap those of a later run that lives to find scenes."""
+    film = write_film(tmp_path / "scenes-crash.mkv")
+    with contextlib.closing(IsolatedDecoder(PLANTED)) as decoder:
+        monkeypatch.setattr(corpus, "ISOLATED", decoder)
+        planned = plan(*list_media(str(film)), window_ms=1000, split="scenes")
+    assert [(row.stage, row.code) for row in planned[FAILURES]] == [("probe", "decoder_crashed")]
+    assert not planned["main"]
+    assert not planned[MEDIA]
 
 
 def test_a_segment_is_about_five_minutes_long(media, monkeypatch):
