@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from jobs.common import caption_question, make_options, run_options, selection
+from jobs.common import caption_question, make_options, selection
+from jobs.run_options import run_options
 
 if TYPE_CHECKING:
     from pipeline.forecast import Prediction, Price
@@ -89,8 +90,7 @@ def _survey(options: dict[str, Any]) -> Survey:
 
     sampling = Sampling(0, "", round(options["window_seconds"] * 1000), options["audio_track"], options["split"])
     planner = Plan((caption_question(),), Identity("", "", "", "", ""), sampling, WHOLE_CORPUS, Past)
-    chosen = selection(**{name: options[name] for name in ("exclude", "sample", "seed", "limit")})
-    lister = ListCorpus(WHOLE_CORPUS, chosen, corpus_labels(options["corpus"])[0])
+    lister = ListCorpus(WHOLE_CORPUS, selection(dict(options)), corpus_labels(options["corpus"])[0])
     with tqdm(unit=" files", disable=None) as bar:
         return survey(options["corpus"], lister, planner, options["seed"], lambda _: bar.update())
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from jobs.common import RunCommand, caption_question, execute, run_options, transcribe_question
+from jobs.common import caption_question, execute, transcribe_question
+from jobs.run_options import RunCommand, run_options
 
 
 @click.command("qa", cls=RunCommand)
