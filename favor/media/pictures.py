@@ -35,11 +35,12 @@ class PictureDecoder:
         self._discard = Action.DECODE
         self._slots: list[int] | None = None if times_stored else []  # a heap of times not taken by frames yet
         self._next_slot = Fraction(0)
+        self._latest: int | None = None  # when the last frame is shown
         self.drained = False
 
     def restart(self) -> None:
         """Forgets what was decoded, for packets from another place in the file."""
-        self.drained = False
+        self.drained, self._latest = False, None
         if self._slots:
             self._slots.clear()
 
@@ -87,4 +88,8 @@ class PictureDecoder:
     def _time(self, frame: VideoFrame) -> int | None:
         if self._slots is not None:
             return heapq.heappop(self._slots) if self._slots else None
-        return None if frame.pts is None else self._clock.time(self._stream.index, frame.pts)
+        if frame.pts is not None:
+            self._latest = self._clock.time(self._stream.index, frame.pts)
+        elif self._latest is not None:  # MPEG-PS may pack many small pictures behind one time
+            self._latest += round(self._clock.second / containers.frame_rate(self._stream))
+        return self._latest

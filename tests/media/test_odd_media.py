@@ -150,6 +150,7 @@ KINDS = [
     Kind("without_index.avi", {"video": "mpeg4", "audio": "pcm_s16le"}, lambda content: content.partition(b"idx1")[0]),
     Kind("endless.wav", {**SOUND, "audio": "pcm_s16le"}, with_number(b"data", 0, (1 << 32) - 1), flash=None, size=None),
     Kind("begins_within.ts", {"video_options": {"g": "5"}}, lambda content: content[6 * 188 :]),
+    Kind("few_times.mpg", {"audio": "mp2", "frame_rate": 25}),
     Kind("192_byte_packets.m2ts", {"container_options": M2TS}),
     Kind("clock_wraps.ts", {"start": 95_442.0}),
     Kind("transparent.webm", {"video": "libvpx-vp9", "audio": "libopus", "pixel_format": "yuva420p"}),
