@@ -7,7 +7,9 @@ neighbours differ, and only near the end of a window, the pictures between them 
 import contextlib
 import functools
 import importlib.util
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 
 from av.container import InputContainer
 from av.packet import Packet
@@ -69,6 +71,9 @@ class Film:
     Args:
         container: the open file.
         uri: its name, for errors.
+
+    Attributes:
+        coded: when the pictures of all packets are shown that were decoded or left out, in ms.
     """
 
     def __init__(self, container: InputContainer, uri: str) -> None:
@@ -78,7 +83,9 @@ class Film:
         self.stream: VideoStream = video
         self.clock = Clock([video], containers.time_zero(container))
         self.packets = PacketSource(container, uri, [video], self.clock)
-        self.pictures = PictureDecoder(video, self.clock, containers.has_presentation_times(container), strict=False)
+        self._times_stored = containers.has_presentation_times(container)
+        self.pictures = PictureDecoder(video, self.clock, self._times_stored, strict=False)
+        self.coded: set[int] = set()
 
     def time_ms(self, packet: Packet) -> int | None:
         """Returns when a packet's picture is shown, or None for one without a time."""
@@ -87,13 +94,20 @@ class Film:
             return None
         return self._milliseconds(self.clock.time(packet.stream_index, time))
 
-    def frames(self, packet: Packet | None) -> list[tuple[int, VideoFrame]]:
+    def frames(self, packet: Packet | None, action: Action = Action.DECODE) -> list[tuple[int, VideoFrame]]:
         """Returns what a packet completes, or without one what the decoder holds back: times in ms, and frames."""
         frames = []
+        time = self.time_ms(packet) if packet else None
+        if time is not None:
+            self.coded.add(time)
         with contextlib.suppress(containers.BrokenPacketError):
-            shown = self.pictures.decode(packet, Action.DECODE) if packet else self.pictures.drain()
+            shown = self.pictures.decode(packet, self._possible(action)) if packet else self.pictures.drain()
             frames = [(self._milliseconds(time), frame) for time, frame in shown if time is not None]
         return frames
+
+    def _possible(self, action: Action) -> Action:
+        """Leaves nothing out where only the order of pictures tells their times."""
+        return action if self._times_stored else Action.DECODE
 
     def restart(self) -> None:
         """Forgets what was decoded."""
@@ -141,21 +155,42 @@ def looks(film: Film) -> Iterator[Look]:
 
 
 def search_cuts(uri: str, start_ms: int, end_ms: int) -> list[int]:
-    """Returns when scenes begin after ``start_ms``, the time of a keyframe, up to and including ``end_ms``."""
-    comparison = Comparison(CUT_SCORE)
+    """Returns when scenes begin after ``start_ms``, the time of a keyframe, up to and including ``end_ms``.
+
+    Pictures that no other refers to are left out at first; that takes half the time. Where those on either side of them
+    differ, all up to there are compared.
+    """
+    found, unsure = _search(uri, start_ms, end_ms, Action.REFERENCE)
+    if unsure is None:
+        return found
+    return _search(uri, start_ms, unsure, Action.DECODE)[0] + [time for time in found if time > unsure]
+
+
+def _search(uri: str, start_ms: int, end_ms: int, action: Action) -> tuple[list[int], int | None]:
+    """Returns when scenes begin, and up to when that is not sure, for pictures between those compared were left out."""
+    sure, likely = Comparison(CUT_SCORE), Comparison(LOOK_SCORE)
     with containers.open_container(uri) as container:
-        stretch = _stretch(Film(container, uri), start_ms, end_ms)
-        return [time for time, frame in stretch if comparison.differs(time, frame)]
+        film = Film(container, uri)
+        stretch = _stretch(film, start_ms, end_ms, action)
+        compared = [(time, sure.differs(time, frame), likely.differs(time, frame)) for time, frame in stretch]
+        coded = sorted(film.coded)
+    found, unsure = [], None
+    for (before, *_), (time, is_cut, may_be_cut) in pairwise(compared):
+        if may_be_cut and bisect_right(coded, before) < bisect_left(coded, time):
+            unsure = time
+        elif is_cut:
+            found.append(time)
+    return found, unsure
 
 
-def _stretch(film: Film, start_ms: int, end_ms: int) -> Iterator[tuple[int, VideoFrame]]:
+def _stretch(film: Film, start_ms: int, end_ms: int, action: Action) -> Iterator[tuple[int, VideoFrame]]:
     """Yields the frames of a stretch; nothing before it is decoded."""
     film.packets.seek(start_ms)
     begun = False
     for packet in film.packets:
         time = film.time_ms(packet)
         begun = begun or (time is not None and packet.is_keyframe and time >= start_ms)
-        for shown, frame in film.frames(packet) if begun and packet.size else ():
+        for shown, frame in film.frames(packet, action) if begun and packet.size else ():
             if start_ms <= shown <= end_ms:
                 yield shown, frame
             if shown >= end_ms:
