@@ -157,39 +157,49 @@ def looks(film: Film) -> Iterator[Look]:
 def search_cuts(uri: str, start_ms: int, end_ms: int) -> list[int]:
     """Returns when scenes begin after ``start_ms``, the time of a keyframe, up to and including ``end_ms``.
 
-    Pictures that no other refers to are left out at first; that takes half the time. Where those on either side of them
-    differ, all up to there are compared.
+    Pictures that no other refers to are left out at first; that takes half the time. Only where the two on either side
+    of them differ, they are compared too.
     """
-    found, unsure = _search(uri, start_ms, end_ms, Action.REFERENCE)
-    if unsure is None:
+    found, gaps = _search(uri, start_ms, end_ms, [])
+    if not gaps:
         return found
-    return _search(uri, start_ms, unsure, Action.DECODE)[0] + [time for time in found if time > unsure]
+    last = gaps[-1][1]
+    return _search(uri, start_ms, last, gaps)[0] + [time for time in found if time > last]
 
 
-def _search(uri: str, start_ms: int, end_ms: int, action: Action) -> tuple[list[int], int | None]:
-    """Returns when scenes begin, and up to when that is not sure, for pictures between those compared were left out."""
+def _search(uri: str, start_ms: int, end_ms: int, whole: list[Span]) -> tuple[list[int], list[Span]]:
+    """Returns when scenes begin, and where that is not sure, for pictures between two that differ were left out.
+
+    Args:
+        uri: the film.
+        start_ms: the time of a keyframe.
+        end_ms: up to when to search.
+        whole: where no picture is left out.
+    """
     sure, likely = Comparison(CUT_SCORE), Comparison(LOOK_SCORE)
     with containers.open_container(uri) as container:
         film = Film(container, uri)
-        stretch = _stretch(film, start_ms, end_ms, action)
+        stretch = _stretch(film, start_ms, end_ms, whole)
         compared = [(time, sure.differs(time, frame), likely.differs(time, frame)) for time, frame in stretch]
         coded = sorted(film.coded)
-    found, unsure = [], None
+    found, gaps = [], []
     for (before, *_), (time, is_cut, may_be_cut) in pairwise(compared):
         if may_be_cut and bisect_right(coded, before) < bisect_left(coded, time):
-            unsure = time
+            gaps.append((before, time))
         elif is_cut:
             found.append(time)
-    return found, unsure
+    return found, gaps
 
 
-def _stretch(film: Film, start_ms: int, end_ms: int, action: Action) -> Iterator[tuple[int, VideoFrame]]:
+def _stretch(film: Film, start_ms: int, end_ms: int, whole: list[Span]) -> Iterator[tuple[int, VideoFrame]]:
     """Yields the frames of a stretch; nothing before it is decoded."""
     film.packets.seek(start_ms)
     begun = False
     for packet in film.packets:
         time = film.time_ms(packet)
         begun = begun or (time is not None and packet.is_keyframe and time >= start_ms)
+        needed = time is None or any(first < time < last for first, last in whole)
+        action = Action.DECODE if needed else Action.REFERENCE
         for shown, frame in film.frames(packet, action) if begun and packet.size else ():
             if start_ms <= shown <= end_ms:
                 yield shown, frame
