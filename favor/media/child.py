@@ -10,8 +10,10 @@ import dataclasses
 import io
 import os
 import resource
+import select
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -178,12 +180,25 @@ def limit_life(deadline: float) -> None:
     signal.alarm(int(2 * deadline) + 600)
 
 
+def end_with_owner(requests: int) -> None:
+    """Ends this process, even inside libav, as soon as nobody holds the other end of its input any more.
+
+    Args:
+        requests: the descriptor of the pipe.
+    """
+    poll = select.poll()
+    poll.register(requests, 0)  # a hang-up is told without being asked for
+    poll.poll()
+    os._exit(0)
+
+
 def main(memory_bytes: int) -> None:
     """Serves standard input and output within a limit of address space."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not break into the messages
+    threading.Thread(target=end_with_owner, args=(sys.stdin.fileno(),), daemon=True).start()
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         serve(Channel(sys.stdin.buffer, replies))
 

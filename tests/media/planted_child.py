@@ -10,7 +10,7 @@ from favor.media import child, cuts, decode, probe
 
 PLANTED = {
     "crash": lambda: os.abort(),
-    "hang": lambda: time.sleep(600),
+    "hang": lambda: (print("hangs", flush=True), time.sleep(600)),
     "mistake": lambda: {}["planted"],
     "hog": lambda: [np.empty(1 << 26, np.uint8) for _ in range(1000)],
 }

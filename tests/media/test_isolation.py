@@ -64,8 +64,16 @@ def started(monkeypatch):
     return started
 
 
-def children():
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+def children(owner="self"):
+    tasks = Path(f"/proc/{owner}/task").iterdir()
+    return {pid for task in tasks for pid in (task / "children").read_text().split()}
+
+
+def wait_for_end(pid):
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
 
 
 def test_clips_are_those_of_this_process(decoder, plain_clip):
@@ -182,11 +190,19 @@ def test_no_process_outlives_the_one_it_works_for(plain_clip):
         f"ISOLATED.probe(MediaFile({str(plain_clip)!r}, 1, 'v'))\n"
         "print(ISOLATED._pool._idle[0]._process.pid, flush=True); os._exit(9)"
     )
-    pid = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+    wait_for_end(int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout))
+
+
+def test_a_process_that_hangs_does_not_outlive_it_either(named):
+    code = (
+        "from favor.media.isolation import IsolatedDecoder\n"
+        f"list(IsolatedDecoder({PLANTED}).windows({named('hang-0ms')!r}, {SPANS}, 32))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as owner:
+        assert owner.stderr.readline() == "hangs\n"
+        (pid,) = children(owner.pid)
+        owner.kill()
+    wait_for_end(pid)
 
 
 def test_the_process_imports_little():
