@@ -1,5 +1,10 @@
-"""How well a model knows the generated world, on clips that it was not trained on."""
+"""How well a model knows the generated world, on clips that it was not trained on.
 
+Run it as ``python -m favor.training.scoring MODEL --clips 500 --split test``.
+"""
+
+import argparse
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -91,3 +96,17 @@ def plain(text: str) -> str:
 _OBJECTS = rf"(?:{'|'.join(COLOURS)}) (?:{'|'.join((*SHAPES, *OWN_SOUNDS))})"
 _SOUNDS = "|".join(f"{noun} {verb}" for noun, verb, _ in SOUNDS.values())
 THINGS = re.compile(rf"\b(?:{_OBJECTS}|{_SOUNDS})\b")
+
+
+def main() -> None:
+    """Scores a model and prints the table as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="a model's name or folder")
+    parser.add_argument("--clips", type=int, default=500)
+    parser.add_argument("--split", choices=SPLITS, default="test")
+    options = parser.parse_args()
+    print(json.dumps(score(FavorModel.from_pretrained(options.model), options.clips, options.split), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,7 @@ TASKS, SHARES = ("vqa", "ocr", "video_qa"), (0.6, 0.3, 0.1)  # whose clips are l
 FRAMES_A_CLIP = 4  # of a video
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 LONGEST_SIGN = 6
+SHAPE_WEIGHT = 4.0  # colours are learnt at once, shapes take longest
 NAMES = {
     "shape": (*SHAPES, *OWN_SOUNDS),
     "colour": tuple(COLOURS),
@@ -98,6 +99,8 @@ class Pictures(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 def teach(vit: VisualEncoder, steps: int, batch: int, rate: float, workers: int) -> None:
     """Trains a ViT; what each patch shows is read from its own feature by one linear layer."""
     heads = nn.Linear(vit.config.hidden_size, sum(CLASSES.values()))
+    device = vit.vit.device
+    heads.to(device)
     vit.train().requires_grad_(True)
     parameters = [*vit.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.01)
@@ -107,9 +110,11 @@ def teach(vit: VisualEncoder, steps: int, batch: int, rate: float, workers: int)
         pictures, batch_size=None, sampler=range(steps), num_workers=workers, prefetch_factor=8 if workers else None
     )
     began = time.monotonic()
-    for step, (pixels, labels) in enumerate(loader):
-        logits = heads(vit(pixels)[:, 1:]).split(list(CLASSES.values()), dim=-1)
-        loss = torch.stack([_loss(scores, labels[..., kind]) for kind, scores in enumerate(logits)]).sum()
+    for step, (pixels, wanted) in enumerate(loader):
+        labels = wanted.to(device)
+        logits = heads(vit(pixels.to(device))[:, 1:]).split(list(CLASSES.values()), dim=-1)
+        costs = [_loss(scores, labels[..., kind]) for kind, scores in enumerate(logits)]
+        loss = torch.stack(costs).sum() + (SHAPE_WEIGHT - 1) * costs[0]
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -146,8 +151,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
+    model = FavorModel.from_pretrained(options.model, device=options.device, dtype="float32")
     torch.manual_seed(0)
     teach(model.visual, options.steps, options.batch, options.rate, options.workers)
     write_folder(model, model.config, model.prompter, options.output)

@@ -202,7 +202,8 @@ class Trainer:
             if last or _passes(self.recipe.checkpoint_every, before, total):
                 state.save(self.output / CHECKPOINTS, self.model, self.trained, optimiser.optimizer, self.position)
             if self.score is not None and (last or _passes(self.recipe.scoring.every, before, total)):
-                self._record({"stage": stage.name, "scores": self.score(self.model.eval())})
+                with self.accelerator.autocast():  # frozen parts may be of half precision, trained ones are not
+                    self._record({"stage": stage.name, "scores": self.score(self.model.eval())})
                 set_free(self.model, stage)
         self.accelerator.wait_for_everyone()
 

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from favor.card import describe
 from favor.errors import FavorError
+from favor.generation import GenerationOptions
 from favor.media.clip import Clip
 from favor.media.decode import read_clip
 from favor.model import FavorModel
@@ -80,12 +81,19 @@ def test_checkpoints_of_another_recipe_are_left_alone(tiny_folder, manifest, tmp
     assert all(values.dtype == torch.float16 for values in load_file(folder / "model.safetensors").values())
 
 
-def test_half_precision_trains_weights_in_single_precision(tiny_folder, manifest, tmp_path):
+def test_half_precision_trains_and_scores_weights_in_single_precision(tiny_folder, manifest, example, tmp_path):
     stage = Stage("half", 2, Parts(image_qformer="full"), Mix(video_qa=1, ac=1), clips=2)
     recipe = dataclasses.replace(recipe_of(manifest, stage), precision="bfloat16")
     accelerator = make_accelerator("bfloat16", "cpu")
     model = FavorModel.from_pretrained(tiny_folder, device="cpu", dtype="bfloat16")
-    Trainer(recipe, model, ManifestSource(recipe.manifests, model.config), tmp_path, accelerator).run()
+    texts = []
+
+    def score(trained):
+        texts.extend(trained.answer([example.clip], [example.question], GenerationOptions(max_new_tokens=2)))
+        return {"n": 1}
+
+    Trainer(recipe, model, ManifestSource(recipe.manifests, model.config), tmp_path, accelerator, score).run()
+    assert len(texts) == 1
     kept = load_file(state.latest(tmp_path / "checkpoints") / "trained.safetensors")
     assert all(values.dtype == torch.float32 and values.isfinite().all() for values in kept.values())
     assert model.visual.vit.dtype == torch.bfloat16
