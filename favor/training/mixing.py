@@ -49,11 +49,8 @@ def _of_task(task: str, source: Source, stage: Stage, generator: Generator) -> l
     if TASK_MODALITIES[task][0] != "video" or task == "avm":
         return groups
     audible = [group for group in groups if _clip(group).audio is not None]
-    return [
-        _matching(group, audible, generator) if _clip(group).audio is not None and generator.random() < stage.matching
-        else group
-        for group in groups
-    ]  # fmt: skip
+    matched = {id(group) for group in audible if generator.random() < stage.matching}
+    return [_matching(group, audible, generator) if id(group) in matched else group for group in groups]
 
 
 def _matching(group: Group, audible: Sequence[Group], generator: Generator) -> Group:

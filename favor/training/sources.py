@@ -20,6 +20,8 @@ from favor.values import ConfigError, read_dataclass
 LARGEST_INDEX = 2**31  # of clips of the generated world
 CLIPS_KEPT = 16  # decoded; enough for the questions to one clip, and for a handful of clips to be learnt by heart
 
+Span = tuple[str, float, float, str]  # a file, start and end in seconds, and the file whose sound is heard, if another
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -32,6 +34,7 @@ class Row:
         task: one of ``TASKS``.
         start: seconds, of the span that is shown.
         end: seconds; 0 for the end of the file.
+        sound: another media file, whose sound is heard with the picture; such as an image's spoken caption.
     """
 
     uri: str
@@ -40,6 +43,12 @@ class Row:
     task: str
     start: float = 0.0
     end: float = 0.0
+    sound: str = ""
+
+    @property
+    def span(self) -> Span:
+        """What is seen and heard."""
+        return self.uri, self.start, self.end, self.sound
 
 
 class ManifestSource:
@@ -55,9 +64,9 @@ class ManifestSource:
 
     def __init__(self, paths: Sequence[str | Path], config: FavorConfig) -> None:
         self.config = config
-        self._rows: dict[str, dict[tuple[str, float, float], list[Row]]] = {}
+        self._rows: dict[str, dict[Span, list[Row]]] = {}
         for row in (row for path in paths for row in read_manifest(Path(path))):
-            self._rows.setdefault(row.task, {}).setdefault((row.uri, row.start, row.end), []).append(row)
+            self._rows.setdefault(row.task, {}).setdefault(row.span, []).append(row)
 
     def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[Group]:
         """Draws spans, all of which are as likely, and questions to each.
@@ -71,9 +80,12 @@ class ManifestSource:
         chosen = [spans[place] for place in generator.integers(len(spans), size=clips)]
         return [self._group(span, rows, questions, generator) for span, rows in chosen]
 
-    def _group(self, span: tuple[str, float, float], rows: list[Row], questions: int, generator: Generator) -> Group:
-        uri, start, end = span
-        clip = _read(uri, start, end or None, self.config.visual.image_size, self.config.frame_sampling)
+    def _group(self, span: Span, rows: list[Row], questions: int, generator: Generator) -> Group:
+        uri, start, end, sound = span
+        looks = self.config.visual.image_size, self.config.frame_sampling
+        clip = _read(uri, start, end or None, *looks)
+        if sound:
+            clip = dataclasses.replace(clip, audio=_read(sound, 0.0, None, *looks).audio)
         if TASK_MODALITIES[rows[0].task] == ("audio",) and clip.audio is not None:
             clip = Clip(audio=clip.audio)
         order = generator.permutation(len(rows))[:questions]

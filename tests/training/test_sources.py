@@ -18,6 +18,16 @@ def test_spans_of_real_media_are_decoded_for_their_task(manifest):
     assert (heard.clip.frames, len(heard.clip.audio)) == (None, 16_000)
 
 
+def test_the_sound_of_another_file_is_heard_with_a_picture(manifest, write_clip, tmp_path):
+    rows = read_manifest(manifest)
+    silent = write_clip(tmp_path / "silent.mp4", 0.5, audio=None)
+    row = {**ROW, "uri": str(silent), "sound": rows[0].uri, "task": "isqa"}
+    (tmp_path / "train.jsonl").write_text(json.dumps(row))
+    source = ManifestSource([tmp_path / "train.jsonl"], FAVOR_MINI)
+    ((example,),) = source.draw(["isqa"], 1, 1, np.random.default_rng(0))
+    assert (len(example.clip.frames), len(example.clip.audio)) == (1, 16_000)
+
+
 def test_a_task_that_no_line_has_is_named(manifest):
     with pytest.raises(FavorError, match="no line of the manifests has the task asr"):
         ManifestSource([manifest], FAVOR_MINI).draw(["asr"], 1, 1, np.random.default_rng(0))

@@ -103,7 +103,11 @@ def test_interrupted_writing_leaves_the_checkpoint_before(tiny, tmp_path, monkey
     optimiser = torch.optim.AdamW(tiny.aligner.parameters())
     names = {name for name, _ in tiny.named_parameters() if name.startswith("aligner")}
     state.save(tmp_path, tiny, names, optimiser, Position(0, 10, 10, 1.0))
-    monkeypatch.setattr(torch, "save", lambda *_: exec("raise KeyboardInterrupt"))
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", interrupt)
     with pytest.raises(KeyboardInterrupt):
         state.save(tmp_path, tiny, names, optimiser, Position(0, 20, 20, 2.0))
     assert state.load_position(state.latest(tmp_path)).total == 10
