@@ -7,7 +7,13 @@ from setuptools import find_packages, setup
 SCENES = ["scenedetect-headless>=0.7.2,<0.8"]
 S3 = ["s3fs>=2025.3"]
 TRAIN = ["accelerate>=1.10,<2", "tensorboard>=2.18", "jiwer>=4,<5"]
-TEST = [*SCENES, *TRAIN, "pytest>=8", "pytest-timeout>=2.3"]
+STORES = [
+    *S3,
+    "moto[server,s3]>=5.2,<6",
+    "botocore<1.43.118",  # moto alone would take one that is too new for the aiobotocore of s3fs
+    "gcp-storage-emulator>=2026.7.19",
+]
+TEST = [*SCENES, *TRAIN, *STORES, "pytest>=8", "pytest-timeout>=2.3"]
 
 setup(
     name="favor-on-beam",
