@@ -1,20 +1,23 @@
 """Corpora for the benchmarks, made on the spot from the samples."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
 
-def copies(directory: Path, count: int) -> Path:
-    """Fills a directory with copies of the samples under different names.
+def copies(directory: Path, count: int, clips: Sequence[Path] = ()) -> Path:
+    """Fills a directory with copies of clips under different names.
 
     Args:
         directory: is made if it is missing.
         count: how many files.
+        clips: the samples by default.
     """
     directory.mkdir(parents=True)
-    clips = sorted(SAMPLES.glob("*.mp4"))
+    clips = clips or sorted(SAMPLES.glob("*.mp4"))
     for number in range(count):
-        shutil.copyfile(clips[number % len(clips)], directory / f"{number:05d}.mp4")
+        clip = clips[number % len(clips)]
+        shutil.copyfile(clip, directory / f"{number:05d}{clip.suffix}")
     return directory

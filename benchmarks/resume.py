@@ -1,9 +1,11 @@
-"""A run killed at random moments and resumed each time: its tables must be those of a run that nothing disturbs.
+"""A run killed at ten random moments and resumed each time: its tables must be those of a run that nothing disturbs.
 
-Run it with:  python benchmarks/resume.py --files 500
+The moments are told by what lies in the output, not by a clock, so that they hit the same work on any machine. Run it
+with:  python benchmarks/resume.py --files 500
 """
 
 import argparse
+import dataclasses
 import os
 import random
 import signal
@@ -11,65 +13,183 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
-from corpus import copies
+from corpus import SAMPLES, copies
 
-ROW_KEYS = {"captions": ["result_id"], "media": ["media_id"], "failures": ["uri", "start_ms"]}
-
-
-def start(corpus: Path, output: Path) -> subprocess.Popen:
-    """Starts a run, whose processes are a session of their own."""
-    options = ["--max-new-tokens", "2", "--batch-size", "4", "--workers", "2"]
-    command = [sys.executable, "-m", "jobs.main", "caption", str(corpus), "-o", str(output), *options]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+RESULTS = ("captions", "transcripts")
+ROW_KEYS = {**{table: ["result_id"] for table in RESULTS}, "media": ["media_id"], "failures": ["uri", "start_ms"]}
+EVERYTHING, SUPERVISOR, WORKER = "the run", "the supervisor alone", "a worker alone"
+PATIENCE = 600.0  # s
+OPTIONS = ("--transcribe", "--max-new-tokens", "2", "--batch-size", "2", "--workers", "2")
 
 
-def finish(corpus: Path, output: Path) -> float:
-    """Runs to the end; returns the seconds that it took."""
-    began = time.monotonic()
-    status = start(corpus, output).wait()
-    assert status == 0, f"ended with {status}"
-    return time.monotonic() - began
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """When a run is killed, and what of it.
+
+    Attributes:
+        name: for the reader.
+        victim: one of the three above.
+        came: whether it is there.
+    """
+
+    name: str
+    victim: str
+    came: Callable[["Run"], bool]
 
 
-def living(session: int) -> list[int]:
-    """Returns the processes of a session that are not dead."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+class Run:
+    """A run of the command, whose processes are a session of their own.
+
+    Args:
+        program: the command.
+        corpus: its files.
+        output: where the tables go.
+        options: further ones.
+    """
+
+    def __init__(self, program: list[str], corpus: Path, output: Path, options: list[str]) -> None:
+        self.output = output
+        self.began = time.time_ns()
+        command = [sys.executable, *program, "caption", str(corpus), "-o", str(output), *OPTIONS, *options]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+
+    def parents(self) -> dict[int, int]:
+        """Returns the living processes, each with the one that started it."""
+        found = {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                state, parent, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(session) == self.process.pid and state != "Z":
+                found[int(stat.parent.name)] = int(parent)
+        return found
+
+    def workers(self) -> list[int]:
+        """Returns the processes that the supervisor has started."""
+        return sorted(child for child, parent in self.parents().items() if parent == self.process.pid)
+
+    def fresh(self, *names: str) -> bool:
+        """Whether this run has put a file into a directory of the output, be it a part of one."""
         try:
-            state, _, _, owner = stat.read_text().rpartition(")")[2].split()[:4]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(owner) == session and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
+            return any(path.stat().st_mtime_ns > self.began for path in self.output.joinpath(*names).iterdir())
+        except FileNotFoundError:  # the directory, or what has just got its name
+            return False
+
+    def wait_for(self, came: Callable[["Run"], bool]) -> bool:
+        """Waits for a moment; returns whether it came before the end."""
+        until = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            if came(self):
+                return True
+            assert time.monotonic() < until, "the moment did not come"
+            time.sleep(0.01)
+        return False
+
+    def kill(self, victim: str, dice: random.Random) -> None:
+        """Kills what is to be killed, and makes sure that nothing is left of it after a while."""
+        if victim == EVERYTHING:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        else:
+            os.kill(self.process.pid if victim == SUPERVISOR else dice.choice(self.workers()), signal.SIGKILL)
+        if victim != WORKER:
+            self.process.wait()
+        until = time.monotonic() + PATIENCE
+        while strays := self._strays():
+            assert time.monotonic() < until, f"processes {strays} outlived their owner"
+            time.sleep(0.05)
+
+    def finish(self) -> str:
+        """Waits for a good end; returns what was printed."""
+        printed, _ = self.process.communicate()
+        assert self.process.returncode == 0, f"ended with {self.process.returncode}: {printed}"
+        return printed
+
+    def _strays(self) -> list[int]:
+        parents = self.parents()
+        return [pid for pid, parent in parents.items() if pid != self.process.pid and parent not in parents]
 
 
-def kill_at(process: subprocess.Popen, moment: float, alone: bool) -> str:
-    """Kills a run after some seconds, all of its processes or only the first; none of them may be left."""
-    try:
-        process.wait(moment)
-        return "was done before"
-    except subprocess.TimeoutExpired:
-        os.kill(process.pid, signal.SIGKILL) if alone else os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    deadline = time.monotonic() + 300
-    while living(process.pid):
-        assert time.monotonic() < deadline, f"processes {living(process.pid)} outlived their owner"
-        time.sleep(0.1)
-    return "killed, alone" if alone else "killed, with its workers"
+def parts(directory: Path) -> list[Path]:
+    """Returns the files of rows below a directory; those with a dot in front are not finished."""
+    return [path for path in directory.rglob("*.parquet") if not path.name.startswith(".")]
+
+
+def results(output: Path) -> int:
+    """Returns how many rows of results are in the journal, after making sure that each is there only once."""
+    total = 0
+    for table in RESULTS:
+        files = [pq.read_table(path, columns=["result_id"]) for path in parts(output / "journal" / table)]
+        ids = [row for file in files for row in file["result_id"].to_pylist()]
+        assert len(ids) == len(set(ids)), f"{table} has rows twice in the journal"
+        total += len(ids)
+    return total
+
+
+def moments(dice: random.Random, rows: int, count: int) -> list[Moment]:
+    """Draws moments over the whole length of a run.
+
+    A worker is never killed twice in the same run: what a second one had at work would be blamed, as it should be.
+
+    Args:
+        dice: draws.
+        rows: how many results the run comes to.
+        count: how many moments.
+    """
+    victims = [EVERYTHING, WORKER, SUPERVISOR]
+    first = [
+        Moment("at the start of the first process", EVERYTHING, lambda run: True),
+        Moment("at the start of the workers", dice.choice(victims), lambda run: len(run.workers()) == 2),
+        Moment("at the first files", dice.choice([EVERYTHING, SUPERVISOR]), lambda run: run.fresh("journal", "media")),
+    ]
+    last = [
+        Moment("at the last result", EVERYTHING, lambda run: results(run.output) == rows),
+        Moment("at the first table", dice.choice([EVERYTHING, SUPERVISOR]), lambda run: run.fresh("captions")),
+    ]
+    limits = sorted(dice.sample(range(1, rows * 3 // 4), count - len(first) - len(last)))
+    middle = [
+        Moment(
+            f"at {limit} of {rows} results",
+            WORKER if number % 2 == 0 else dice.choice([EVERYTHING, SUPERVISOR]),
+            lambda run, limit=limit: results(run.output) >= limit,
+        )
+        for number, limit in enumerate(limits)
+    ]
+    return [*first, *middle, *last]
 
 
 def check(output: Path) -> int:
-    """Makes sure that every file in sight is whole and no table has a row twice; returns the rows in the journal."""
-    rows = {path: pq.read_table(path).num_rows for path in output.rglob("*.parquet") if path.name[0] != "."}
+    """Makes sure that every file in sight is whole and no table has a row twice; returns the results so far."""
+    for path in parts(output):
+        pq.read_table(path)
     for table, key in ROW_KEYS.items():
-        if (output / table).exists():
+        if parts(output / table):
             assert not pd.read_parquet(output / table).duplicated(key).any(), f"{table} has rows twice"
-    return sum(count for path, count in rows.items() if "journal" in path.parts)
+    return results(output)
+
+
+def torment(start: Callable[[], Run], plan: list[Moment], dice: random.Random) -> int:
+    """Kills at all the moments; returns how many of them hit a running process."""
+    run, hits = start(), 0
+    for moment in plan:
+        if run.process.poll() is not None:
+            run = start()
+        hit = run.wait_for(moment.came)
+        if hit:
+            run.kill(moment.victim, dice)
+            hits += 1
+        else:
+            run.finish()
+        end = f"{moment.victim} was killed" if hit else "the run was done before"
+        print(f"{moment.name}: {end}; {check(run.output)} results in the journal", flush=True)
+    return hits
 
 
 def tables(output: Path) -> dict[str, pd.DataFrame]:
@@ -77,27 +197,40 @@ def tables(output: Path) -> dict[str, pd.DataFrame]:
     return {name: pd.read_parquet(output / name).drop(columns="created_at", errors="ignore") for name in ROW_KEYS}
 
 
+def fill(corpus: Path, clips: list[Path], count: int) -> Path:
+    """Fills a directory with copies of clips, a file that is none, and one that ends in the middle."""
+    copies(corpus, count, clips)
+    (corpus / "broken.mp4").write_bytes(b"nothing of the kind")
+    content = clips[0].read_bytes()
+    (corpus / f"cut{clips[0].suffix}").write_bytes(content[: len(content) // 3])
+    return corpus
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("clips", nargs="*", type=Path, default=sorted(SAMPLES.glob("*.mp4")))
     parser.add_argument("--files", type=int, default=500)
+    parser.add_argument("--window-seconds", default="30")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    moments = random.Random(arguments.seed)
+    dice, options = random.Random(arguments.seed), ["--window-seconds", arguments.window_seconds]
     with tempfile.TemporaryDirectory() as scratch:
-        corpus, whole, killed = copies(Path(scratch, "films"), arguments.files), Path(scratch, "a"), Path(scratch, "b")
-        (corpus / "broken.mp4").write_bytes(b"nothing of the kind")
-        seconds = finish(corpus, whole)
-        print(f"{arguments.files} files, undisturbed: {seconds:.1f} s; seed {arguments.seed}", flush=True)
-        for number in range(arguments.kills):
-            moment = moments.uniform(0, seconds)
-            end = kill_at(start(corpus, killed), moment, alone=number % 2 == 1)
-            print(f"after {moment:.1f} s: {end}; {check(killed)} rows in the journal", flush=True)
-        finish(corpus, killed)
+        corpus = fill(Path(scratch, "films"), arguments.clips, arguments.files)
+        whole, killed = Path(scratch, "a"), Path(scratch, "b")
+        began = time.monotonic()
+        printed = Run(["-m", "jobs.main"], corpus, whole, options).finish()
+        print(f"{arguments.files} files, undisturbed: {time.monotonic() - began:.1f} s; seed {arguments.seed}")
+        print(printed, flush=True)
+        start = lambda: Run([str(Path(__file__).with_name("eager.py"))], corpus, killed, options)  # noqa: E731
+        plan = moments(dice, results(whole), arguments.kills)
+        hits = torment(start, plan, dice)
+        print(start().finish())
         check(killed)
         expected, found = tables(whole), tables(killed)
         for name in ROW_KEYS:
             pd.testing.assert_frame_equal(found[name], expected[name])
+        print(f"{hits} of {len(plan)} moments hit a running process")
         print(f"equal, row for row: {', '.join(f'{name} {len(rows)}' for name, rows in found.items())}")
 
 

@@ -98,7 +98,7 @@ class JournalWriter:
         spent: the time that writing has taken.
     """
 
-    def __init__(self, journal: Journal, interval: float = FLUSH_SECONDS) -> None:
+    def __init__(self, journal: Journal, interval: float) -> None:
         self._journal = journal
         self._interval = interval
         self._rows: dict[str, list[Any]] = collections.defaultdict(list)
@@ -165,7 +165,7 @@ class Record(beam.DoFn):
 
     def start_bundle(self) -> None:
         """Starts the background writer."""
-        self._writer = JournalWriter(self._journal)
+        self._writer = JournalWriter(self._journal, FLUSH_SECONDS)
 
     def finish_bundle(self) -> None:
         """Writes what is left: a bundle that is done is on disk."""

@@ -1,0 +1,31 @@
+"""The command ``favor`` with a journal that writes at once, so that what is killed soon has left something behind.
+
+Run it with:  python benchmarks/eager.py caption FILE --workers 2 --output DIR
+"""
+
+import sys
+
+from pipeline.environment import set_up
+
+set_up()
+
+from pipeline import journal, supervisor  # noqa: E402 - behind what must come first
+
+WORKER = "worker"
+
+
+def main() -> None:
+    journal.FLUSH_SECONDS = 0.05
+    supervisor.COMMAND = (sys.executable, __file__, WORKER)
+    if sys.argv[1:] == [WORKER]:
+        from pipeline.worker import main as work
+
+        work()
+    else:
+        from jobs.main import main as favor
+
+        favor()
+
+
+if __name__ == "__main__":
+    main()
