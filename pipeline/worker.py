@@ -30,6 +30,9 @@ def main() -> None:
 
 def work() -> None:
     """Reads the options, runs, and tells whoever reads standard output how it goes."""
+    told = sys.stdin.read()
+    if not told:  # whoever started this process died before it could say what is to be done
+        sys.exit(1)
     from pipeline.journal import Journal
     from pipeline.options import RunOptions
     from pipeline.report import table_metadata
@@ -38,7 +41,7 @@ def work() -> None:
 
     say = Speaker(sys.stdout)
     sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
-    options = RunOptions.from_json(sys.stdin.read())
+    options = RunOptions.from_json(told)
     run = LocalRun(options, Journal(options.output, table_metadata(options), options.labels, options.retrying))
     IN_FLIGHT.watch(lambda notes: say(in_flight=notes))
     done = threading.Event()

@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -14,7 +15,7 @@ from favor.errors import FavorError
 from jobs.common import caption_question, make_options
 from pipeline.dataset import build
 from pipeline.journal import Journal
-from pipeline.supervisor import MAX_RESTARTS, Worker, WorkersRun
+from pipeline.supervisor import COMMAND, MAX_RESTARTS, Worker, WorkersRun
 from transforms.corpus import Shard
 from transforms.in_flight import CRASHED
 
@@ -75,6 +76,11 @@ def test_a_worker_that_always_dies_ends_the_run_with_an_error(options):
     with pytest.raises(FavorError, match="worker 1 with status -9"):
         run.execute()
     killer.join()
+
+
+def test_a_worker_that_is_told_nothing_ends_without_a_word():
+    done = subprocess.run(COMMAND, stdin=subprocess.DEVNULL, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
 def test_what_a_dead_process_did_counts_as_done(options):
