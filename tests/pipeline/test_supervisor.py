@@ -69,11 +69,10 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(options, tmp_pa
 
 
 def test_a_worker_that_always_dies_ends_the_run_with_an_error(options):
-    run = WorkersRun(options, Journal(options.output))
-    worker = run.workers[1]
-    killer = threading.Thread(target=kill_when, args=(worker, lambda worker: True, MAX_RESTARTS + 1))
+    run = WorkersRun(dataclasses.replace(options, workers=1), Journal(options.output))
+    killer = threading.Thread(target=kill_when, args=(run.workers[0], lambda worker: True, MAX_RESTARTS + 1))
     killer.start()
-    with pytest.raises(FavorError, match="worker 1 with status -9"):
+    with pytest.raises(FavorError, match="worker 0 with status -9"):
         run.execute()
     killer.join()
 
