@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from favor.media.stores import store_errors
 
 # What lies beside the tables: how the rows were made, how far the run is, and what it came to.
 RUN_FILE, PROGRESS_FILE, REPORT_FILE = "run.json", "progress.json", "run_report.json"
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")  # the name of a file on disk before it is whole
 
 
 class Storage:
@@ -79,16 +81,25 @@ class Storage:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def list(self, *names: str, suffix: str) -> list[str]:
-        """Returns the sorted paths of the files below a subdirectory that end with the suffix."""
+    def _find(self, *names: str) -> list[str]:
         filesystem = self.filesystem
         filesystem.invalidate_cache()
         try:
             with self._told():
-                found = filesystem.find(self.path(*names))
+                return filesystem.find(self.path(*names))
         except FileNotFoundError:
             return []
-        return sorted(path for path in found if path.endswith(suffix) and not _temporary(path))
+
+    def list(self, *names: str, suffix: str) -> list[str]:
+        """Returns the sorted paths of the files below a subdirectory that end with the suffix."""
+        return sorted(path for path in self._find(*names) if path.endswith(suffix) and not _temporary(path))
+
+    def remove_unfinished(self, *names: str) -> None:
+        """Removes what processes that were killed have left below a subdirectory, where nobody else may be writing."""
+        if isinstance(self.filesystem, LocalFileSystem):
+            for path in self._find(*names):
+                if UNFINISHED.fullmatch(path.rsplit("/", 1)[-1]):
+                    self.remove(path)
 
     def remove(self, path: str) -> None:
         """Removes a file, or everything in a directory; it is fine if there is nothing."""

@@ -193,7 +193,8 @@ def partition(column: str, value: Any) -> str:
 
 
 def clear(storage: Storage, directory: tuple[str, ...], keep: str = "") -> None:
-    """Removes the files of a table, but for one that is going to be replaced."""
+    """Removes the files of a table, whole or not, but for one that is going to be replaced."""
+    storage.remove_unfinished(*directory)
     root = storage.path(*directory)
     files = [path for format in FORMATS for path in storage.list(*directory, suffix=f".{format}")]
     if any("/" in path.removeprefix(f"{root}/") for path in files):

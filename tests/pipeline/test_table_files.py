@@ -1,6 +1,9 @@
 import dataclasses
 import datetime
 import json
+import signal
+import subprocess
+import sys
 
 import duckdb
 import pandas as pd
@@ -141,3 +144,16 @@ def test_an_error_leaves_no_half_a_file(journal, tmp_path):
 def test_columns_that_make_no_directories_are_refused(column, kinds, message):
     with pytest.raises(FavorError, match=message):
         check_partition(column, kinds)
+
+
+def test_what_a_killed_run_has_left_of_a_table_is_removed(journal, tmp_path):
+    root = tmp_path / "out" / "captions"
+    code = (
+        "import os; from pipeline.storage import Storage\n"
+        f"with Storage({journal.storage.root!r}).writing('captions', 'part-00000.parquet'): os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+    assert len(files(root)) == 1
+    (root / ".DS_Store").touch()
+    build(journal, CAPTIONS)
+    assert files(root) == [".DS_Store", "part-00000.parquet"]
