@@ -27,7 +27,13 @@ TINY = FAVOR_MINI.override(
     {
         "name": "tiny-video-salmonn",
         "sound": SIZES,
-        "speech": {"d_model": 48, "encoder_layers": 1, "encoder_attention_heads": 4, "encoder_ffn_dim": 96},
+        "speech": {
+            "d_model": 48,
+            "encoder_layers": 1,
+            "encoder_attention_heads": 4,
+            "encoder_ffn_dim": 96,
+            "max_source_positions": 1500,
+        },
         "causal_qformer": {"resolutions": RESOLUTIONS, "direction": "released"},
     }
 )
