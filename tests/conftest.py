@@ -102,8 +102,7 @@ def _write_clip(
         frame_rate: frames a second, unless ``frame_times`` lists them.
         frame_times: when each frame is shown.
         picture: ``(time, width, height)`` -> (height, width, 3) uint8.
-        rotation: degrees clockwise that players turn the picture by.
-        mirrored: whether players mirror the picture.
+        rotation, mirrored: degrees clockwise that players turn the picture by, and whether they mirror it.
         pixel_format: libav's name of how its pixels are stored.
         aspect: width of a pixel by its height.
         sample_rate: of the sound in Hz.
