@@ -1,6 +1,8 @@
-"""Peak memory of `favor caption` over 20 and over 200 short files, by the processes' own accounting.
+"""Peak memory of `favor caption` over few and over many short files, by the processes' own accounting.
 
-Run it with:  python benchmarks/memory.py
+It is that of the largest process, the one with the model; the decoder's is what `decode_memory.py` measures.
+
+    python benchmarks/memory.py [FEW MANY]
 """
 
 import os
@@ -11,12 +13,12 @@ from pathlib import Path
 
 from corpus import copies
 
-SMALL, LARGE = 20, 200
+FEW_AND_MANY = (200, 2000)
 
 
 def peak_mb(corpus: Path, output: Path) -> float:
     """Returns the peak resident memory of one run in MB."""
-    command = [sys.executable, "-m", "jobs.main", "caption", str(corpus), "-o", str(output), "--max-new-tokens", "16"]
+    command = [sys.executable, "-m", "jobs.main", "caption", str(corpus), "-o", str(output), "--max-new-tokens", "2"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, f"{command} ended with {status}"
@@ -24,14 +26,13 @@ def peak_mb(corpus: Path, output: Path) -> float:
 
 
 def main() -> None:
+    few, many = map(int, sys.argv[1:3]) if sys.argv[1:] else FEW_AND_MANY
+    peaks = {}
     with tempfile.TemporaryDirectory() as scratch:
-        peaks = {
-            count: peak_mb(copies(Path(scratch, f"corpus{count}"), count), Path(scratch, f"out{count}"))
-            for count in (SMALL, LARGE)
-        }
-    for count, peak in peaks.items():
-        print(f"{count} files: {peak:.0f} MB")
-    print(f"ratio {peaks[LARGE] / peaks[SMALL]:.3f} (at most 1.1)")
+        for count in (few, many):
+            peaks[count] = peak_mb(copies(Path(scratch, f"corpus{count}"), count), Path(scratch, f"out{count}"))
+            print(f"{count} files: {peaks[count]:.0f} MB", flush=True)
+    print(f"ratio {peaks[many] / peaks[few]:.3f} (at most 1.1)")
 
 
 if __name__ == "__main__":
