@@ -1,7 +1,6 @@
 """Opening media files, and what their headers say about streams and time."""
 
 import contextlib
-import errno
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -25,7 +24,6 @@ _opener: Opener | None = None
 PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "sdp", "vobsub", "webm_dash_manifest"})  # lead to other files
 HEADERLESS = frozenset({"bitpacked", "rawvideo", "v210", "v210x"})  # and PCM: nothing says what the bytes are
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails  # cover art and preview pictures
-STORAGE_FAILURES = frozenset({errno.ENOENT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENXIO})
 MAX_PIXELS = 1 << 27  # 134 million, twice an 8K film of 2:1 and more than telephones take; decoders hold up to 17
 RAW_FORMATS = frozenset({"h264", "hevc", "m4v", "mpegvideo"})  # formats without any times
 NO_PRESENTATION_TIMES = RAW_FORMATS | {"avi"}  # formats that say at most when packets are decoded
@@ -72,7 +70,7 @@ def open_container(uri: str) -> Iterator[InputContainer]:
             file = stack.enter_context(open_source(uri))
             yield stack.enter_context(_open(file, uri))
         except av.FFmpegError as error:
-            if isinstance(error, MemoryError) or error.errno in STORAGE_FAILURES:
+            if isinstance(error, MemoryError):
                 raise
             raise MediaError("damaged", f"{uri}: {error.strerror}; the file is damaged or not media") from error
 

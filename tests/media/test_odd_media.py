@@ -160,6 +160,7 @@ KINDS = [
     Kind("cut_short.mp4", {"container_options": FAST}, half, code="truncated"),
     Kind("cut_short.mkv", {"seconds": 6.0, "video_options": {"g": "5"}}, half, duration=6.0, code="truncated"),
     Kind("headless.mp4", {}, half, code="damaged"),
+    Kind("cut_in_its_header.mkv", RAW, lambda content: content[: len(content) // 5], code="damaged"),
     Kind("scratched.ts", {}, scratched, flash=None, beep=None, within=5),
     Kind("empty.mkv", {}, lambda content: b"", code="empty_file"),
     Kind("zeros.mp4", {}, lambda content: bytes(len(content)), code="damaged"),
