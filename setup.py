@@ -13,7 +13,7 @@ STORES = [
     "botocore<1.43.118",  # moto alone would take one that is too new for the aiobotocore of s3fs
     "gcp-storage-emulator>=2026.7.19",
 ]
-TEST = [*SCENES, *TRAIN, *STORES, "pytest>=8", "pytest-timeout>=2.3"]
+TEST = [*SCENES, *TRAIN, *STORES, "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6"]
 
 setup(
     name="favor-on-beam",
