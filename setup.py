@@ -10,7 +10,8 @@ TRAIN = ["accelerate>=1.10,<2", "tensorboard>=2.18", "jiwer>=4,<5"]
 STORES = [
     *S3,
     "moto[server,s3]>=5.2,<6",
-    "botocore<1.43.118",  # moto alone would take one that is too new for the aiobotocore of s3fs
+    "boto3<1.43.118",  # moto alone would take one whose botocore is too new for the aiobotocore of s3fs
+    "botocore<1.43.118",
     "gcp-storage-emulator>=2026.7.19",
 ]
 TEST = [*SCENES, *TRAIN, *STORES, "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6"]
