@@ -14,7 +14,7 @@ STORES = [
     "botocore<1.43.118",
     "gcp-storage-emulator>=2026.7.19",
 ]
-TEST = [*SCENES, *TRAIN, *STORES, "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6"]
+TEST = [*SCENES, *TRAIN, *STORES, "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.7"]
 
 setup(
     name="favor-on-beam",
