@@ -2,6 +2,7 @@
 
 import bisect
 import functools
+import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from av.video.frame import VideoFrame
 from pipeline.environment import set_up
 
 set_up()  # before anything imports torch
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # before anything imports gcsfs: emulators speak no gRPC
 
 VARIABLE_RATE_CLOCK = Fraction(1, 60_000)
 PIXEL_FORMATS = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p", "png": "rgb24", "gif": "rgb8", "bmp": "bgr24"}

@@ -218,7 +218,6 @@ def store(request, films):
             keys = {"key": "x", "secret": "x"}
             made = opened("s3", port, "AWS_ENDPOINT_URL", KEYS, **keys)
         else:
-            stack.enter_context(pytest.MonkeyPatch.context()).setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
             port = stack.enter_context(serving("gcp_storage_emulator", "start", "--in-memory", "-H", HERE, "--port"))
             anonymous = {"FSSPEC_GS_TOKEN": "anon", "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
             made = opened("gs", port, "STORAGE_EMULATOR_HOST", anonymous, token="anon", project="p")
