@@ -131,12 +131,17 @@ def write(seed: int, index: int, tasks: Collection[str] | None = None) -> tuple[
     if not wanted or set(tasks or ()) - set(TASKS):
         raise ValueError(f"tasks must be some of {', '.join(TASKS)}; got {tasks}")
     rng = np.random.default_rng((seed, index))
-    task = pick(rng, wanted)
+    scene, items = write_for(rng, pick(rng, wanted))
+    return scene, tuple(item for item in items if item.task in wanted)
+
+
+def write_for(rng: Rng, task: str) -> Written:
+    """Returns a scene that is made for a task, and all that can be asked about it, of other tasks too."""
     recipes = RECIPES[task]
     for _ in range(ATTEMPTS):
         scene, items = pick(rng, recipes)(rng)
         if any(item.task == task for item in items):
-            return scene, tuple(item for item in items if item.task in wanted)
+            return scene, items
     raise AssertionError(f"no scene for {task} in {ATTEMPTS} attempts")
 
 

