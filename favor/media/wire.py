@@ -50,16 +50,12 @@ def _exactly(read: Read, size: int) -> NDArray[np.uint8]:
 
 
 def pack_clip(clip: Clip) -> tuple[Header, list[Any]]:
-    """Makes the header and the parts of a message about a clip."""
-    header: Header = {"reply": "clip", "still": clip.still, "frames": None, "samples": None}
-    parts: list[Any] = []
-    if clip.frames is not None and clip.frame_times is not None:
-        header["frames"] = clip.frames.shape
-        parts += [np.ascontiguousarray(clip.frame_times), np.ascontiguousarray(clip.frames)]
-    if clip.audio is not None:
-        header["samples"] = len(clip.audio)
-        parts.append(np.ascontiguousarray(clip.audio))
-    return header, [part for part in parts if part.size]
+    """Makes the header and the parts of a message about a clip; the widest numbers first, so that all are aligned."""
+    frames, audio = clip.frames, clip.audio
+    shape, samples = None if frames is None else frames.shape, None if audio is None else len(audio)
+    header = {"reply": "clip", "still": clip.still, "frames": shape, "samples": samples}
+    parts = [audio] if frames is None else [clip.frame_times, audio, frames]
+    return header, [np.ascontiguousarray(part) for part in parts if part is not None and part.size]
 
 
 def unpack_clip(header: Header, content: NDArray[np.uint8]) -> Clip:
@@ -67,11 +63,11 @@ def unpack_clip(header: Header, content: NDArray[np.uint8]) -> Clip:
     frames = frame_times = audio = None
     start = 0
     if header["frames"]:
-        count = header["frames"][0]
-        start = 8 * count
+        start = 8 * header["frames"][0]
         frame_times = content[:start].view(np.float64)
-        stop = start + int(np.prod(header["frames"]))
-        frames, start = content[start:stop].reshape(header["frames"]), stop
     if header["samples"] is not None:
-        audio = np.frombuffer(content[start:].tobytes(), np.float32)  # copied, since it may not be aligned
+        stop = start + 4 * header["samples"]
+        audio, start = content[start:stop].view(np.float32), stop
+    if header["frames"]:
+        frames = content[start:].reshape(header["frames"])
     return Clip(frames=frames, frame_times=frame_times, audio=audio, still=header["still"])
