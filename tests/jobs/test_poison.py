@@ -5,10 +5,13 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 
+from favor import FavorModel
 from favor.media.isolation import IsolatedDecoder
 from jobs.main import main
 from transforms import corpus, decode
@@ -48,3 +51,66 @@ def test_each_poison_costs_one_row_and_the_run_goes_on(archive, tmp_path, monkey
     failures = pd.read_parquet(output / "failures")
     assert dict(zip([Path(uri).name for uri in failures.uri], failures.code, strict=True)) == POISON
     assert len(pd.read_parquet(output / "captions")) == 8
+
+
+@pytest.fixture
+def clips(write_clip, tmp_path):
+    """Sixteen clips of one window, the seventh of them white."""
+    dark, white = (
+        write_clip(tmp_path / f"{shade}.mkv", 0.5, audio=None, picture=_even(shade)).read_bytes() for shade in (40, 255)
+    )
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for number in range(16):
+        (folder / f"{number:02}.mkv").write_bytes(white if number == 6 else dark)
+    return folder
+
+
+def _even(shade):
+    return lambda time, width, height: np.full((height, width, 3), shade, np.uint8)
+
+
+def _caption(clips, output):
+    arguments = ["caption", clips, "-o", output, "--batch-size", 16, "--max-new-tokens", 2]
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Plants what the model does with a batch of clips, and records the size of each batch."""
+
+    def plant(error_of):
+        sizes, encode = [], FavorModel.encode
+
+        def planted_encode(model, clips):
+            sizes.append(len(clips))
+            error = error_of(clips)
+            if error is not None:
+                raise error
+            return encode(model, clips)
+
+        monkeypatch.setattr(FavorModel, "encode", planted_encode)
+        return sizes
+
+    return plant
+
+
+def test_a_window_that_breaks_the_model_costs_one_row_of_a_batch_of_sixteen(clips, tmp_path, planted):
+    white = lambda clips: any(clip.frames.min() > 250 for clip in clips)  # noqa: E731
+    sizes = planted(lambda clips: ValueError("a planted failure") if white(clips) else None)
+    said = _caption(clips, tmp_path / "out")
+    assert sizes[0] == 16
+    assert "windows    16: 15 succeeded, 1 failed, 0 skipped" in said
+    (failed,) = pd.read_parquet(tmp_path / "out" / "failures").itertuples()
+    assert Path(failed.uri).name == "06.mkv"
+    assert "a planted failure" in failed.message
+
+
+def test_memory_that_ends_above_five_windows_costs_nothing_and_is_learnt(clips, tmp_path, planted):
+    full = torch.OutOfMemoryError("CUDA out of memory, a planted failure")
+    sizes = planted(lambda clips: full if len(clips) > 5 else None)
+    said = _caption(clips, tmp_path / "out")
+    assert "windows    16: 16 succeeded, 0 failed, 0 skipped" in said
+    assert sizes == [16, 8, 4, 4, 4, 4]
