@@ -1,9 +1,11 @@
 """How well a model knows the generated world, on clips that it was not trained on.
 
-Run it as ``python -m favor.training.scoring MODEL --clips 500 --split test``.
+Run it as ``python -m favor.training.scoring MODEL --clips 500 --split test``. With ``--without audio`` or ``--without
+video`` the clips lose their sound or picture, and what needs them is scored apart from what does not.
 """
 
 import argparse
+import dataclasses
 import json
 import re
 from collections import Counter
@@ -13,6 +15,7 @@ from typing import Any
 import jiwer
 
 from favor.generation import GenerationOptions
+from favor.media.clip import Clip
 from favor.model import FavorModel
 from favor.synthetic import SPLITS, TASKS, Item, generate
 from favor.synthetic.scene import Scene
@@ -26,13 +29,14 @@ OPTIONS = GenerationOptions(max_new_tokens=72)
 Asked = tuple[Scene, Item, str]  # what was asked, and what the model said
 
 
-def score(model: FavorModel, clips: int, split: str = "validation") -> dict[str, Any]:
+def score(model: FavorModel, clips: int, split: str = "validation", without: str | None = None) -> dict[str, Any]:
     """Asks about held-out clips of all tasks in turn.
 
     Args:
         model: to be scored.
         clips: how many.
         split: of the generated world.
+        without: "audio" or "video", which is taken from the clips; clips that have nothing else are left out.
 
     Returns:
         For each task, and kind of question, ``n`` and: ``accuracy`` beside ``chance`` (guessing among the choices) and
@@ -41,19 +45,35 @@ def score(model: FavorModel, clips: int, split: str = "validation") -> dict[str,
     """
     asked: list[Asked] = []
     for first in range(0, clips, CLIPS_AT_ONCE):
-        asked += _ask(model, range(first, min(clips, first + CLIPS_AT_ONCE)), SPLITS[split])
+        asked += _ask(model, range(first, min(clips, first + CLIPS_AT_ONCE)), SPLITS[split], without)
     groups: dict[str, list[Asked]] = {}
     for scene, item, text in asked:
-        groups.setdefault(f"{item.task} {item.kind}" if item.kind else item.task, []).append((scene, item, text))
+        groups.setdefault(_group(item, without), []).append((scene, item, text))
     return {name: _score(groups[name]) for name in sorted(groups)}
 
 
-def _ask(model: FavorModel, indices: Iterable[int], seed: int) -> list[Asked]:
+def _group(item: Item, without: str | None) -> str:
+    needs = [] if without is None else [f"{'needs' if without in item.needs else 'does not need'} {without}"]
+    return " ".join([item.task, *([item.kind] if item.kind else []), *needs])
+
+
+def _ask(model: FavorModel, indices: Iterable[int], seed: int, without: str | None) -> list[Asked]:
     made = [generate(seed, index, (TASKS[index % len(TASKS)],)) for index in indices]
-    pairs = [(clip, item) for clip in made for item in clip.items[:QUESTIONS]]
-    features = dict(zip(map(id, made), model.encode([clip.clip for clip in made]), strict=True))
+    shown = {id(clip): clip.clip if without is None else _lacking(clip.clip, without) for clip in made}
+    pairs = [(clip, item) for clip in made for item in clip.items[:QUESTIONS] if shown[id(clip)] is not None]
+    if not pairs:
+        return []
+    left = {key: clip for key, clip in shown.items() if clip is not None}
+    features = dict(zip(left, model.encode(list(left.values())), strict=True))
     answers = model.answer([features[id(clip)] for clip, _ in pairs], [item.question for _, item in pairs], OPTIONS)
     return [(clip.scene, item, answer.text) for (clip, item), answer in zip(pairs, answers, strict=True)]
+
+
+def _lacking(clip: Clip, what: str) -> Clip | None:
+    """The clip without its sound or picture, or None if nothing is left."""
+    if what == "audio":
+        return None if clip.frames is None else dataclasses.replace(clip, audio=None)
+    return None if clip.audio is None else Clip(audio=clip.audio)
 
 
 def _score(asked: Sequence[Asked]) -> dict[str, Any]:
@@ -104,8 +124,10 @@ def main() -> None:
     parser.add_argument("model", help="a model's name or folder")
     parser.add_argument("--clips", type=int, default=500)
     parser.add_argument("--split", choices=SPLITS, default="test")
+    parser.add_argument("--without", choices=("audio", "video"))
     options = parser.parse_args()
-    print(json.dumps(score(FavorModel.from_pretrained(options.model), options.clips, options.split), indent=2))
+    scores = score(FavorModel.from_pretrained(options.model), options.clips, options.split, options.without)
+    print(json.dumps(scores, indent=2))
 
 
 if __name__ == "__main__":

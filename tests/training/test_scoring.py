@@ -26,3 +26,11 @@ def test_random_weights_score_nothing_and_the_table_is_whole():
         measured = [name for name in ("accuracy", "wer", "recall") if name in values]
         assert len(measured) == 1
         assert measured == ["wer"] or values[measured[0]] == pytest.approx(0, abs=0.6)
+
+
+@pytest.mark.parametrize(("without", "gone"), [("audio", {"asr", "ac"}), ("video", {"ic", "ocr", "vqa"})])
+def test_clips_may_lose_their_sound_or_picture(without, gone):
+    scores = score(FavorModel.from_pretrained("favor-mini", device="cpu"), 2 * len(TASKS), without=without)
+    assert not {name.split()[0] for name in scores} & gone
+    assert all(name.endswith((f" needs {without}", f" does not need {without}")) for name in scores)
+    assert f"avssd needs {without}" in scores

@@ -12,18 +12,19 @@ from torch import Tensor
 from favor.checkpoints import write_folder
 from favor.model import FavorModel
 from favor.training.pretraining.loop import Measures, learn
-from favor.training.pretraining.perceiving import Lessons, Perception
+from favor.training.pretraining.perceiving import Lessons, Perception, load_heads, save_heads
 from favor.training.pretraining.telling import SHARES, Asked, Teller
 
 ALONE = 0.75  # of a batch is asked about; the rest pairs pictures with foreign sounds, and is only perceived
 PERCEPTION = 0.2  # weight of what each token should tell
 
 
-def teach(model: FavorModel, lessons: Lessons, steps: int, rate: float, first: int, output: Path) -> None:
-    """Trains all but the encoders."""
-    perception, teller = Perception(model, None), Teller(model)
+def teach(perception: Perception, lessons: Lessons, steps: int, rate: float, first: int, output: Path) -> None:
+    """Trains all but the encoders, from batch ``first`` on."""
+    model = perception.model
+    teller = Teller(model)
     model.requires_grad_(False)
-    parts = (model.image_qformer, model.aligner, model.llm, perception.patch_heads, perception.fact_heads)
+    parts = (model.image_qformer, model.aligner, model.llm, perception.heads)
 
     def cost(step: int) -> tuple[Tensor, Measures]:
         batch = lessons.batch(first + step)
@@ -51,8 +52,11 @@ def main() -> None:
     model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
     torch.manual_seed(0)
     lessons = Lessons(model, options.new, options.clips, ALONE, SHARES)
-    teach(model, lessons, options.steps, options.rate, options.first, options.output)
+    perception = Perception(model, None)
+    load_heads(perception, options.model)
+    teach(perception, lessons, options.steps, options.rate, options.first, options.output)
     write_folder(model, model.config, model.prompter, options.output)
+    save_heads(perception, options.output)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -27,6 +28,7 @@ from favor.training.pretraining.seeing import CLASSES, patch_labels, told_loss, 
 from favor.training.pretraining.telling import FactCodes, load_codes
 from favor.training.sources import LARGEST_INDEX, batch_generator
 
+HEADS_FILE = Path("heads") / "heads.safetensors"  # in a folder of its own, since they are no weights of the model
 SHARES = {"vqa": 4.0, "ocr": 2.0, "asr": 4.0, "ac": 1.5, "video_qa": 2.0, "avsr": 1.0, "avssd": 1.0, "avm": 0.5}
 WEIGHTS = {"word": 4.0} | {f"{look}{column}": 2.0 for look in ("shape", "colour") for column in range(3)}
 CODES = 10.0  # weight of the distance to the LLM's own tokens
@@ -142,8 +144,12 @@ class Perception(nn.Module):
         super().__init__()
         self.model, self.codes = model, codes
         self.per_query = (model.config.visual.image_size // model.config.visual.patch_size) ** 2 // model.config.slots
-        self.patch_heads = nn.Linear(model.config.image_qformer.hidden_size, self.per_query * sum(CLASSES.values()))
-        self.fact_heads = nn.Linear(model.config.causal_qformer.hidden_size, sum(KINDS.values()))
+        self.heads = nn.ModuleDict(
+            {
+                "patches": nn.Linear(model.config.image_qformer.hidden_size, self.per_query * sum(CLASSES.values())),
+                "facts": nn.Linear(model.config.causal_qformer.hidden_size, sum(KINDS.values())),
+            }
+        )
 
     def forward(self, lessons: list[Lesson]) -> Perceived:
         """Looks, listens and compares."""
@@ -153,7 +159,7 @@ class Perception(nn.Module):
         tokens = model.aligner.join(model.aligner.query(windows)).flatten(0, 1)  # (all tokens, width)
         told = [scene_facts(lesson.seen, lesson.heard, model.config) for lesson in lessons]
         facts = torch.cat([torch.from_numpy(one).flatten(0, 1) for one in told])
-        logits = dict(zip(KINDS, self.fact_heads(tokens).split(list(KINDS.values()), dim=-1), strict=True))
+        logits = dict(zip(KINDS, self.heads["facts"](tokens).split(list(KINDS.values()), dim=-1), strict=True))
         weight = sum(WEIGHTS.get(kind, 1.0) for kind in KINDS)
         loss = torch.stack(
             [WEIGHTS.get(kind, 1.0) / weight * told_loss(logits[kind], facts[:, PLACES[kind]]) for kind in KINDS]
@@ -168,8 +174,8 @@ class Perception(nn.Module):
         """What the image Q-Former's queries tell of the patches that they share out."""
         pairs = [(s[: len(lesson.patches)], lesson) for s, lesson in zip(slots, lessons, strict=True) if s is not None]
         if not pairs:
-            return self.patch_heads.weight.new_zeros(())
-        told = self.patch_heads(torch.cat([s for s, _ in pairs]))  # (frames, queries, patches of each * classes)
+            return torch.zeros(())
+        told = self.heads["patches"](torch.cat([s for s, _ in pairs]))  # (frames, queries, patches of each * classes)
         logits = told.unflatten(-1, (self.per_query, -1)).flatten(1, 2).split(list(CLASSES.values()), dim=-1)
         labels = torch.cat([lesson.patches for _, lesson in pairs])
         return torch.stack([told_loss(scores, labels[..., kind]) for kind, scores in enumerate(logits)]).mean()
@@ -177,6 +183,18 @@ class Perception(nn.Module):
 
 def _any_question(clip: SyntheticClip, generator: np.random.Generator) -> str:
     return clip.items[generator.integers(len(clip.items))].question
+
+
+def load_heads(perception: Perception, folder: Path) -> None:
+    """Reads the heads that ``perceiving`` wrote beside a model, if it did."""
+    if (folder / HEADS_FILE).exists():
+        perception.heads.load_state_dict(load_file(folder / HEADS_FILE))
+
+
+def save_heads(perception: Perception, folder: Path) -> None:
+    """Writes the heads beside a model."""
+    (folder / HEADS_FILE).parent.mkdir(exist_ok=True)
+    save_file(perception.heads.state_dict(), folder / HEADS_FILE)
 
 
 def teach(
@@ -190,7 +208,7 @@ def teach(
 ) -> None:
     """Trains parts of the model, and the heads, from batch ``first`` on."""
     perception.model.requires_grad_(False)
-    trained = [p for part in (*parts, perception.patch_heads, perception.fact_heads) for p in part.parameters()]
+    trained = [p for part in (*parts, perception.heads) for p in part.parameters()]
 
     def cost(step: int) -> tuple[Tensor, Measures]:
         perceived = perception(lessons.batch(first + step))
@@ -222,8 +240,10 @@ def main() -> None:
     aligner = model.aligner
     parts = [model.image_qformer, *(child for name, child in aligner.named_children() if name != "llm_proj")]
     perception, lessons = Perception(model, codes), Lessons(model, options.new, options.clips, ALONE, SHARES)
+    load_heads(perception, options.model)
     teach(perception, lessons, parts, options.steps, options.rate, options.first, options.output)
     write_folder(model, model.config, model.prompter, options.output)
+    save_heads(perception, options.output)
 
 
 if __name__ == "__main__":
