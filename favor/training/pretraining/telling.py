@@ -2,7 +2,9 @@
 
 A language model that starts from nothing learns so much cheaper than through encoders that have not learnt to see:
 what it says of a clip needs no clip. Afterwards the causal Q-Former learns to make these very tokens (``perceiving``).
-Run it as ``python -m favor.training.pretraining.telling MODEL_FOLDER OUTPUT``.
+
+Run it as ``python -m favor.training.pretraining.telling MODEL_FOLDER OUTPUT``. With ``--first`` it goes on from an
+earlier output, whose codes then stay as they are: the Q-Formers may be learning to make them.
 """
 
 import argparse
@@ -29,7 +31,7 @@ from favor.training.pretraining.loop import Measures, learn
 from favor.training.sources import LARGEST_INDEX, batch_generator
 
 CODES_FILE = Path("codes") / "codes.safetensors"  # in a folder of its own, since it is no weight of the model
-SHARES = dict.fromkeys(TASKS, 1.0) | {"video_qa": 3.0, "caption": 2.0, "avsd": 1.5}
+SHARES = dict.fromkeys(TASKS, 1.0) | {"video_qa": 3.0, "asr": 2.0, "caption": 2.0, "avsr": 1.5, "avsd": 1.5}
 TABLES = 5.0  # times the rate of the rest: of embeddings, each row of which is met rarely
 STREAM = 1  # the batches of seeing are stream 0
 
@@ -240,15 +242,17 @@ def visible(scene: Tensor, segment: Tensor) -> Tensor:
     return earlier & same_scene & same_segment
 
 
-def teach(model: FavorModel, codes: FactCodes, tales: Tales, steps: int, rate: float, output: Path) -> None:
-    """Trains the LLM, its projection and the codes."""
+def teach(model: FavorModel, codes: FactCodes, tales: Tales, steps: int, rate: float, first: int, output: Path) -> None:
+    """Trains the LLM from batch ``first`` on; before the first batch also its projection and the codes."""
     teller = Teller(model)
-    tables = [model.llm.get_input_embeddings().weight, codes.codes.weight]
-    parts = (model.llm, model.aligner.llm_proj, codes)
+    model.requires_grad_(False)
+    codes.requires_grad_(False)
+    parts = (model.llm,) if first else (model.llm, model.aligner.llm_proj, codes)
+    tables = [model.llm.get_input_embeddings().weight, *([] if first else [codes.codes.weight])]
     rest = [p for part in parts for p in part.parameters() if all(p is not table for table in tables)]
 
     def cost(step: int) -> tuple[Tensor, Measures]:
-        facts, asked = zip(*tales[step], strict=True)
+        facts, asked = zip(*tales[first + step], strict=True)
         loss, right = teller([codes(torch.from_numpy(one)) for one in facts], asked)
         return loss, {"tokens right": (right.item(), 1)}
 
@@ -263,14 +267,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--scenes", type=int, default=8, help="of each step")
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--first", type=int, default=0, help="number of the first batch, to go on with others")
     options = parser.parse_args()
     model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
     torch.manual_seed(0)
-    codes = FactCodes(model.config.causal_qformer.hidden_size)
-    name_codes(codes, model)
-    let_attend(model)
+    if options.first:
+        codes = load_codes(options.model, model.config.causal_qformer.hidden_size)
+    else:
+        codes = FactCodes(model.config.causal_qformer.hidden_size)
+        name_codes(codes, model)
+        let_attend(model)
     tales = Tales(model.prompter, model.config, options.scenes)
-    teach(model, codes, tales, options.steps, options.rate, options.output)
+    teach(model, codes, tales, options.steps, options.rate, options.first, options.output)
     write_folder(model, model.config, model.prompter, options.output)
     (options.output / CODES_FILE).parent.mkdir(exist_ok=True)
     save_file(codes.state_dict(), options.output / CODES_FILE)
