@@ -31,7 +31,8 @@ from favor.training.sources import LARGEST_INDEX, batch_generator
 HEADS_FILE = Path("heads") / "heads.safetensors"  # in a folder of its own, since they are no weights of the model
 SHARES = {"vqa": 4.0, "ocr": 2.0, "asr": 4.0, "ac": 1.5, "video_qa": 2.0, "avsr": 1.0, "avssd": 1.0, "avm": 0.5}
 WEIGHTS = {"word": 4.0} | {f"{look}{column}": 2.0 for look in ("shape", "colour") for column in range(3)}
-CODES = 10.0  # weight of the distance to the LLM's own tokens
+CODES = 2.0  # weight of the distance to the LLM's own tokens
+SHARPNESS = 0.2  # of telling facts by their codes
 STREAM = 2  # the batches of seeing are stream 0, those of telling stream 1
 REMEMBERED = 256  # clips that pictures and sounds are taken from
 ALONE = 0.3  # of a batch that stays as it was made
@@ -144,12 +145,18 @@ class Perception(nn.Module):
         super().__init__()
         self.model, self.codes = model, codes
         self.per_query = (model.config.visual.image_size // model.config.visual.patch_size) ** 2 // model.config.slots
-        self.heads = nn.ModuleDict(
-            {
-                "patches": nn.Linear(model.config.image_qformer.hidden_size, self.per_query * sum(CLASSES.values())),
-                "facts": nn.Linear(model.config.causal_qformer.hidden_size, sum(KINDS.values())),
-            }
-        )
+        patches = nn.Linear(model.config.image_qformer.hidden_size, self.per_query * sum(CLASSES.values()))
+        facts = nn.Linear(model.config.causal_qformer.hidden_size, sum(KINDS.values()))
+        if codes is not None:  # a fact is told by the likeness of a token to its code
+            with torch.no_grad():
+                facts.weight.copy_(SHARPNESS * codes.codes.weight)
+        self.heads = nn.ModuleDict({"patches": patches, "facts": facts})
+
+    @property
+    def free_heads(self) -> list[nn.Parameter]:
+        """The parameters of the heads that learn."""
+        tied = None if self.codes is None else self.heads["facts"].weight
+        return [parameter for parameter in self.heads.parameters() if parameter is not tied]
 
     def forward(self, lessons: list[Lesson]) -> Perceived:
         """Looks, listens and compares."""
@@ -208,7 +215,7 @@ def teach(
 ) -> None:
     """Trains parts of the model, and the heads, from batch ``first`` on."""
     perception.model.requires_grad_(False)
-    trained = [p for part in (*parts, perception.heads) for p in part.parameters()]
+    trained = [*(p for part in parts for p in part.parameters()), *perception.free_heads]
 
     def cost(step: int) -> tuple[Tensor, Measures]:
         perceived = perception(lessons.batch(first + step))
@@ -240,7 +247,8 @@ def main() -> None:
     aligner = model.aligner
     parts = [model.image_qformer, *(child for name, child in aligner.named_children() if name != "llm_proj")]
     perception, lessons = Perception(model, codes), Lessons(model, options.new, options.clips, ALONE, SHARES)
-    load_heads(perception, options.model)
+    if codes is None:
+        load_heads(perception, options.model)
     teach(perception, lessons, parts, options.steps, options.rate, options.first, options.output)
     write_folder(model, model.config, model.prompter, options.output)
     save_heads(perception, options.output)
