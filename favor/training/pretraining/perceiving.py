@@ -22,7 +22,7 @@ from favor.model import FavorModel
 from favor.synthetic import SPLITS, Item, SyntheticClip
 from favor.synthetic.scene import Scene
 from favor.synthetic.world import render_clip, write_for
-from favor.training.pretraining.facts import KINDS, PLACES, half_seconds_heard, scene_facts
+from favor.training.pretraining.facts import KINDS, LONGEST_SIGN, PLACES, half_seconds_heard, scene_facts
 from favor.training.pretraining.loop import Measures, learn
 from favor.training.pretraining.seeing import CLASSES, patch_labels, told_loss, told_right
 from favor.training.pretraining.telling import FactCodes, load_codes
@@ -30,7 +30,11 @@ from favor.training.sources import LARGEST_INDEX, batch_generator
 
 HEADS_FILE = Path("heads") / "heads.safetensors"  # in a folder of its own, since they are no weights of the model
 SHARES = {"vqa": 4.0, "ocr": 2.0, "asr": 4.0, "ac": 1.5, "video_qa": 2.0, "avsr": 1.0, "avssd": 1.0, "avm": 0.5}
-WEIGHTS = {"word": 4.0} | {f"{look}{column}": 2.0 for look in ("shape", "colour") for column in range(3)}
+WEIGHTS = (
+    {"word": 10.0}
+    | {f"letter{place}": 2.0 for place in range(LONGEST_SIGN)}
+    | {f"{look}{column}": 2.0 for look in ("shape", "colour") for column in range(3)}
+)
 CODES = 2.0  # weight of the distance to the LLM's own tokens
 SHARPNESS = 0.2  # of telling facts by their codes
 STREAM = 2  # the batches of seeing are stream 0, those of telling stream 1
