@@ -18,13 +18,12 @@ from favor.model import FavorModel
 from favor.synthetic import SPLITS, generate
 from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import BACKGROUNDS, COLOURS, OWN_SOUNDS, SHAPES, SIZES, TEXTURES
+from favor.training.pretraining.facts import LETTERS, LONGEST_SIGN
 from favor.training.pretraining.loop import Measures, learn
 from favor.training.sources import LARGEST_INDEX, batch_generator
 
 TASKS, SHARES = ("vqa", "ocr", "video_qa"), (0.6, 0.3, 0.1)  # whose clips are looked at
 FRAMES_A_CLIP = 4  # of a video
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-LONGEST_SIGN = 6
 NOTHING = 0.1  # weight of what is told right by telling that there is nothing
 SHAPE_WEIGHT = 4.0  # colours are learnt at once, shapes take longest
 NAMES = {
