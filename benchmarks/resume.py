@@ -83,24 +83,31 @@ class Run:
         except FileNotFoundError:  # the directory, or what has just got its name
             return False
 
-    def wait_for(self, came: Callable[["Run"], bool]) -> bool:
-        """Waits for a moment; returns whether it came before the end."""
+    def strike(self, moment: Moment, dice: random.Random) -> bool:
+        """Waits for a moment and kills what is to be killed; returns whether it came before the end."""
         until = time.monotonic() + PATIENCE
         while self.process.poll() is None:
-            if came(self):
+            if moment.came(self) and self._kill(moment.victim, dice):
+                self._settle()
                 return True
             assert time.monotonic() < until, "the moment did not come"
             time.sleep(0.01)
         return False
 
-    def kill(self, victim: str, dice: random.Random) -> None:
-        """Kills what is to be killed, and makes sure that nothing is left of it after a while."""
-        if victim == EVERYTHING:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        else:
-            os.kill(self.process.pid if victim == SUPERVISOR else dice.choice(self.workers()), signal.SIGKILL)
-        if victim != WORKER:
-            self.process.wait()
+    def _kill(self, victim: str, dice: random.Random) -> bool:
+        """Kills at once; returns False where there is no worker, be it not yet or no longer."""
+        if victim == WORKER:
+            try:
+                os.kill(dice.choice(self.workers()), signal.SIGKILL)
+            except (IndexError, ProcessLookupError):  # none is there
+                return False
+            return True
+        (os.killpg if victim == EVERYTHING else os.kill)(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        return True
+
+    def _settle(self) -> None:
+        """Makes sure that nothing outlives its owner for long."""
         until = time.monotonic() + PATIENCE
         while strays := self._strays():
             assert time.monotonic() < until, f"processes {strays} outlived their owner"
@@ -181,11 +188,9 @@ def torment(start: Callable[[], Run], plan: list[Moment], dice: random.Random) -
     for moment in plan:
         if run.process.poll() is not None:
             run = start()
-        hit = run.wait_for(moment.came)
-        if hit:
-            run.kill(moment.victim, dice)
-            hits += 1
-        else:
+        hit = run.strike(moment, dice)
+        hits += hit
+        if not hit:
             run.finish()
         end = f"{moment.victim} was killed" if hit else "the run was done before"
         print(f"{moment.name}: {end}; {check(run.output)} results in the journal", flush=True)
