@@ -4,7 +4,6 @@ With ``--told`` the causal Q-Former learns to make the very tokens that the LLM 
 as ``python -m favor.training.pretraining.perceiving MODEL_FOLDER OUTPUT``.
 """
 
-import argparse
 import dataclasses
 from collections import deque
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from favor.synthetic import SPLITS, Item, SyntheticClip
 from favor.synthetic.scene import Scene
 from favor.synthetic.world import render_clip, write_for
 from favor.training.pretraining.facts import KINDS, LONGEST_SIGN, PLACES, half_seconds_heard, scene_facts
-from favor.training.pretraining.loop import Measures, learn
+from favor.training.pretraining.loop import Course, Measures, course_parser, learn
 from favor.training.pretraining.seeing import CLASSES, patch_labels, told_loss, told_right
 from favor.training.pretraining.telling import FactCodes, load_codes
 from favor.training.sources import LARGEST_INDEX, batch_generator
@@ -208,36 +207,22 @@ def save_heads(perception: Perception, folder: Path) -> None:
     save_file(perception.heads.state_dict(), folder / HEADS_FILE)
 
 
-def teach(
-    perception: Perception,
-    lessons: Lessons,
-    parts: Sequence[nn.Module],
-    steps: int,
-    rate: float,
-    first: int,
-    output: Path,
-) -> None:
-    """Trains parts of the model, and the heads, from batch ``first`` on."""
+def teach(perception: Perception, lessons: Lessons, parts: Sequence[nn.Module], course: Course) -> bool:
+    """Trains parts of the model, and the heads."""
     perception.model.requires_grad_(False)
     trained = [*(p for part in parts for p in part.parameters()), *perception.free_heads]
 
-    def cost(step: int) -> tuple[Tensor, Measures]:
-        perceived = perception(lessons.batch(first + step))
+    def cost(number: int) -> tuple[Tensor, Measures]:
+        perceived = perception(lessons.batch(number))
         return perceived.loss, perceived.right
 
-    learn(cost, [(trained, rate)], steps, output)
+    return learn(cost, [(trained, 1.0)], course)
 
 
 def main() -> None:
     """Reads a model folder, teaches its Q-Formers and writes another one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("output", type=Path)
+    parser = course_parser(__doc__, steps=1500, batch=16, rate=1.5e-3)
     parser.add_argument("--told", type=Path, help="folder that telling wrote; its LLM goes into the output")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--clips", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--first", type=int, default=0, help="number of the first batch, to go on with others")
     parser.add_argument("--new", type=int, default=6, help="clips made for each batch")
     options = parser.parse_args()
     model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
@@ -250,12 +235,12 @@ def main() -> None:
     torch.manual_seed(0)
     aligner = model.aligner
     parts = [model.image_qformer, *(child for name, child in aligner.named_children() if name != "llm_proj")]
-    perception, lessons = Perception(model, codes), Lessons(model, options.new, options.clips, ALONE, SHARES)
+    perception, lessons = Perception(model, codes), Lessons(model, options.new, options.batch, ALONE, SHARES)
     if codes is None:
         load_heads(perception, options.model)
-    teach(perception, lessons, parts, options.steps, options.rate, options.first, options.output)
-    write_folder(model, model.config, model.prompter, options.output)
-    save_heads(perception, options.output)
+    if teach(perception, lessons, parts, Course.of(options)):
+        write_folder(model, model.config, model.prompter, options.output)
+        save_heads(perception, options.output)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,6 @@
 Run it as ``python -m favor.training.pretraining.seeing MODEL_FOLDER OUTPUT``.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,7 +16,7 @@ from favor.synthetic import SPLITS, generate
 from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import BACKGROUNDS, COLOURS, OWN_SOUNDS, SHAPES, SIZES, TEXTURES
 from favor.training.pretraining.facts import LETTERS, LONGEST_SIGN
-from favor.training.pretraining.loop import Measures, learn
+from favor.training.pretraining.loop import Course, Measures, course_parser, learn
 from favor.training.sources import LARGEST_INDEX, batch_generator
 
 TASKS, SHARES = ("vqa", "ocr", "video_qa"), (0.6, 0.3, 0.1)  # whose clips are looked at
@@ -84,13 +81,13 @@ def draw_pictures(count: int, grid: int, number: int) -> tuple[Tensor, Tensor]:
     return pixels, torch.from_numpy(np.stack(labels[:count]))
 
 
-def teach(vit: VisualEncoder, steps: int, batch: int, rate: float, output: Path) -> None:
+def teach(vit: VisualEncoder, batch: int, course: Course) -> bool:
     """Trains a ViT; what each patch shows is read from its own feature by one linear layer."""
     heads = nn.Linear(vit.config.hidden_size, sum(CLASSES.values()))
     grid = vit.config.image_size // vit.config.patch_size
 
-    def cost(step: int) -> tuple[Tensor, Measures]:
-        pixels, labels = draw_pictures(batch, grid, step)
+    def cost(number: int) -> tuple[Tensor, Measures]:
+        pixels, labels = draw_pictures(batch, grid, number)
         logits = heads(vit(pixels)[:, 1:]).split(list(CLASSES.values()), dim=-1)
         losses = [told_loss(scores, labels[..., kind]) for kind, scores in enumerate(logits)]
         right = {
@@ -99,7 +96,7 @@ def teach(vit: VisualEncoder, steps: int, batch: int, rate: float, output: Path)
         }
         return torch.stack(losses).sum() + (SHAPE_WEIGHT - 1) * losses[0], right
 
-    learn(cost, [([*vit.parameters(), *heads.parameters()], rate)], steps, output)
+    return learn(cost, [([*vit.parameters(), *heads.parameters()], 1.0)], course)
 
 
 def told_loss(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -117,17 +114,11 @@ def told_right(logits: Tensor, wanted: Tensor) -> tuple[float, float]:
 
 def main() -> None:
     """Reads a model folder, teaches its ViT and writes another one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    options = parser.parse_args()
+    options = course_parser(__doc__, steps=4000, batch=32, rate=1.5e-3).parse_args()
     model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
     torch.manual_seed(0)
-    teach(model.visual, options.steps, options.batch, options.rate, options.output)
-    write_folder(model, model.config, model.prompter, options.output)
+    if teach(model.visual, options.batch, Course.of(options)):
+        write_folder(model, model.config, model.prompter, options.output)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Run it as ``python -m favor.training.pretraining.telling MODEL_FOLDER OUTPUT``. 
 earlier output, whose codes then stay as they are: the Q-Formers may be learning to make them.
 """
 
-import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from favor.synthetic import SPLITS, TASKS, Item
 from favor.synthetic.world import write_for
 from favor.training.losses import IGNORED, answer_loss
 from favor.training.pretraining.facts import KINDS, NAMES, Facts, scene_facts
-from favor.training.pretraining.loop import Measures, learn
+from favor.training.pretraining.loop import Course, Measures, course_parser, learn
 from favor.training.sources import LARGEST_INDEX, batch_generator
 
 CODES_FILE = Path("codes") / "codes.safetensors"  # in a folder of its own, since it is no weight of the model
@@ -242,33 +241,26 @@ def visible(scene: Tensor, segment: Tensor) -> Tensor:
     return earlier & same_scene & same_segment
 
 
-def teach(model: FavorModel, codes: FactCodes, tales: Tales, steps: int, rate: float, first: int, output: Path) -> None:
-    """Trains the LLM from batch ``first`` on; before the first batch also its projection and the codes."""
+def teach(model: FavorModel, codes: FactCodes, tales: Tales, course: Course) -> bool:
+    """Trains the LLM; from the first batch of all on also its projection and the codes."""
     teller = Teller(model)
     model.requires_grad_(False)
     codes.requires_grad_(False)
-    parts = (model.llm,) if first else (model.llm, model.aligner.llm_proj, codes)
-    tables = [model.llm.get_input_embeddings().weight, *([] if first else [codes.codes.weight])]
+    parts = (model.llm,) if course.first else (model.llm, model.aligner.llm_proj, codes)
+    tables = [model.llm.get_input_embeddings().weight, *([] if course.first else [codes.codes.weight])]
     rest = [p for part in parts for p in part.parameters() if all(p is not table for table in tables)]
 
-    def cost(step: int) -> tuple[Tensor, Measures]:
-        facts, asked = zip(*tales[first + step], strict=True)
+    def cost(number: int) -> tuple[Tensor, Measures]:
+        facts, asked = zip(*tales[number], strict=True)
         loss, right = teller([codes(torch.from_numpy(one)) for one in facts], asked)
         return loss, {"tokens right": (right.item(), 1)}
 
-    learn(cost, [(rest, rate), (tables, TABLES * rate)], steps, output)
+    return learn(cost, [(rest, 1.0), (tables, TABLES)], course)
 
 
 def main() -> None:
     """Reads a model folder, teaches its LLM and writes another one, with the codes beside it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--scenes", type=int, default=8, help="of each step")
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--first", type=int, default=0, help="number of the first batch, to go on with others")
-    options = parser.parse_args()
+    options = course_parser(__doc__, steps=3000, batch=8, rate=1.5e-3).parse_args()
     model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
     torch.manual_seed(0)
     if options.first:
@@ -277,11 +269,10 @@ def main() -> None:
         codes = FactCodes(model.config.causal_qformer.hidden_size)
         name_codes(codes, model)
         let_attend(model)
-    tales = Tales(model.prompter, model.config, options.scenes)
-    teach(model, codes, tales, options.steps, options.rate, options.first, options.output)
-    write_folder(model, model.config, model.prompter, options.output)
-    (options.output / CODES_FILE).parent.mkdir(exist_ok=True)
-    save_file(codes.state_dict(), options.output / CODES_FILE)
+    if teach(model, codes, Tales(model.prompter, model.config, options.batch), Course.of(options)):
+        write_folder(model, model.config, model.prompter, options.output)
+        (options.output / CODES_FILE).parent.mkdir(exist_ok=True)
+        save_file(codes.state_dict(), options.output / CODES_FILE)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def test_telling_perceiving_and_joining_hand_a_model_on(tiny_folder, tmp_path, m
         program.main()
 
     told, perceived, joined = (tmp_path / name for name in ("told", "perceived", "joined"))
-    small = "--new", 2, "--clips", 3
-    run(telling, tiny_folder, told, "--steps", 2, "--scenes", 2)
+    small = "--new", 2, "--batch", 3
+    run(telling, tiny_folder, told, "--steps", 2, "--batch", 2)
     run(perceiving, tiny_folder, perceived, "--told", told, "--steps", 2, *small)
     run(joining, perceived, joined, "--steps", 2, *small)
     assert len(capsys.readouterr().out.splitlines()) == 3

@@ -64,7 +64,7 @@ def test_batches_are_functions_of_their_number(tiny):
 
 def test_the_command_writes_a_model_that_has_learnt(tiny, tiny_folder, tmp_path, monkeypatch, capsys):
     output = tmp_path / "told"
-    monkeypatch.setattr("sys.argv", ["telling", str(tiny_folder), str(output), "--steps", "50", "--scenes", "2"])
+    monkeypatch.setattr("sys.argv", ["telling", str(tiny_folder), str(output), "--steps", "50", "--batch", "2"])
     main()
     line = capsys.readouterr().out
     assert line.startswith("50 of 50 steps")
