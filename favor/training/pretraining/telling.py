@@ -8,7 +8,7 @@ earlier output, whose codes then stay as they are: the Q-Formers may be learning
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -155,24 +155,40 @@ class Teller(nn.Module):
         Returns:
             The mean cross-entropy of the answers' tokens, and the share of them that is told right.
         """
+        logits, wanted, _ = self._read(tokens, asked)
+        right = (logits.argmax(-1) == wanted).float().mean()
+        return answer_loss(logits[None], wanted[None]), right
+
+    def told(self, tokens: Sequence[Tensor], asked: Sequence[Asked]) -> list[list[bool]]:
+        """Returns for each question to each clip whether greedy decoding would give the very answer.
+
+        It does where each token of the answer is the likeliest one after those before it.
+        """
+        logits, wanted, question = self._read(tokens, asked)
+        counts = [len(one.questions) for one in asked]
+        wrong = torch.zeros(sum(counts), dtype=torch.long).index_add(0, question, (logits.argmax(-1) != wanted).long())
+        return [(part == 0).tolist() for part in wrong.split(counts)]
+
+    def _read(self, tokens: Sequence[Tensor], asked: Sequence[Asked]) -> tuple[Tensor, Tensor, Tensor]:
+        """Reads all rows: logits and wanted ids of all answers' tokens, and the number of the question of each."""
         llm = self.model.llm
         pieces = [self._lay_out(*pair) for pair in zip(tokens, asked, strict=True)]
         rows = pack([len(piece.target) for piece in pieces])
-        inputs, place = (
-            _padded([torch.cat([getattr(pieces[p], name) for p in row]) for row in rows], 0)
-            for name in ("inputs", "place")
-        )
-        target = _padded([torch.cat([pieces[p].target for p in row]) for row in rows], IGNORED)
-        scene, segment = (
-            _padded([torch.cat([value(p) for p in row]) for row in rows], -1)
-            for value in (lambda p: torch.full_like(pieces[p].place, p), lambda p: pieces[p].segment)
-        )
+        firsts = torch.tensor([0, *(len(one.questions) for one in asked)]).cumsum(0)
+
+        def fill(value: Callable[[int], Tensor], padding: int) -> Tensor:
+            return nn.utils.rnn.pad_sequence(
+                [torch.cat([value(p) for p in row]) for row in rows], batch_first=True, padding_value=padding
+            )
+
+        inputs, place = fill(lambda p: pieces[p].inputs, 0), fill(lambda p: pieces[p].place, 0)
+        target, segment = fill(lambda p: pieces[p].target, IGNORED), fill(lambda p: pieces[p].segment, -1)
+        scene = fill(lambda p: torch.full_like(pieces[p].place, p), -1)
         mask = visible(scene, segment)[:, None]
         output = llm.model(inputs_embeds=inputs, attention_mask=mask, position_ids=place, use_cache=False)
         learnt = target != IGNORED
-        logits = llm.lm_head(output.last_hidden_state[learnt])
-        right = (logits.argmax(-1) == target[learnt]).float().mean()
-        return answer_loss(logits[None], target[learnt][None]), right
+        question = firsts[scene[learnt]] + segment[learnt] - 1
+        return llm.lm_head(output.last_hidden_state[learnt]), target[learnt], question
 
     def _lay_out(self, tokens: Tensor, asked: Asked) -> "Piece":
         before, embed = torch.tensor(self.model.prompter.before_ids()), self.model.llm.get_input_embeddings()
@@ -219,10 +235,6 @@ def pack(lengths: list[int]) -> list[list[int]]:
         rows[row].append(place)
         free[row] -= lengths[place]
     return rows
-
-
-def _padded(rows: list[Tensor], value: int) -> Tensor:
-    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
 
 
 def visible(scene: Tensor, segment: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from favor.generation import GenerationOptions
 from favor.synthetic import SPLITS, generate
 from favor.training.examples import Example
 from favor.training.objective import Objective
@@ -31,6 +32,22 @@ def test_a_clips_tokens_are_seen_by_its_own_questions_only(tiny, asked):
     alone = [Teller(tiny)([t], [a])[0] for t, a in zip(tokens, asked, strict=True)]
     counts = torch.tensor([sum(map(len, one.answers)) for one in asked], dtype=torch.float)
     assert loss.item() == pytest.approx(float((torch.stack(alone).detach() * counts).sum() / counts.sum()), rel=1e-5)
+
+
+def test_what_greedy_decoding_says_is_told_right(tiny):
+    clips = [generate(SPLITS["validation"], index, ("asr",)).clip for index in (0, 1)]  # only pictures heed questions
+    questions = ["What is it?", "Describe what you see and hear."]
+    pairs = [(clip, question) for clip in clips for question in questions]
+    answers = tiny.answer([clip for clip, _ in pairs], [q for _, q in pairs], GenerationOptions(max_new_tokens=5))
+    said = [list(answer.token_ids) for answer in answers]
+    said[2][3] += 1
+    ids = tiny.prompter.after_ids(questions)
+    aligner = tiny.aligner
+    with torch.no_grad():
+        windows = [aligner.frames(seen) for seen in tiny.modalities(tiny.encode(clips), questions[:1] * 2)]
+        tokens = [aligner.join(aligner.query([window])).flatten(0, 1) for window in windows]
+        told = Teller(tiny).told(tokens, [Asked(ids, said[:2]), Asked(ids, said[2:])])
+    assert told == [[True, True], [False, True]]
 
 
 def test_rows_are_filled_without_losing_a_piece():
