@@ -57,7 +57,7 @@ setup(
     extras_require={
         "train": TRAIN,
         "test": TEST,
-        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
+        "dev": [*TEST, "matplotlib>=3.9", "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
         "scenes": SCENES,
         "gcp": ["apache-beam[gcp]"],
         "s3": S3,

@@ -10,7 +10,7 @@ FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second (spec section 1, fac
 SPEECH_TOKENS_PER_FRAME = 25  # Whisper's 50 Hz times 0.5 s
 SPEECH_TOKEN_SAMPLES = 320  # at 16 kHz
 
-Direction = Literal["released", "paper"]
+Direction = Literal["released", "paper", "none"]
 FrameSampling = Literal["released", "even"]
 
 
@@ -140,7 +140,8 @@ class CausalQFormerConfig:
     Attributes:
         resolutions: (frames per block, queries) of each resolution, the coarsest first.
         max_positions: rows of the learned position table; a block's tokens must fit in it (fact 9).
-        direction: which frames of its block a frame attends to: "released" j >= i, "paper" j <= i (fact 1).
+        direction: which frames of its block a frame attends to: "released" j >= i, "paper" j <= i (fact 1); with "none"
+            there is no causal attention, and only the queries look at frames.
     """
 
     hidden_size: int = 768

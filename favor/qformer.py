@@ -79,7 +79,8 @@ class CausalQFormerLayer(nn.Module):
     def __init__(self, config: CausalQFormerConfig, frame_width: int) -> None:
         super().__init__()
         hidden, heads, dropout = config.hidden_size, config.num_attention_heads, config.hidden_dropout_prob
-        self.causal_attention = Attention(frame_width, frame_width, heads, dropout)
+        causal = config.direction != "none"
+        self.causal_attention = Attention(frame_width, frame_width, heads, dropout) if causal else None
         self.self_attention = Attention(hidden, hidden, heads, dropout)
         self.cross_attention = Attention(hidden, frame_width, heads, dropout)
         self.feed_forward = FeedForward(hidden, config.intermediate_size, dropout)
@@ -96,7 +97,8 @@ class CausalQFormerLayer(nn.Module):
         Returns:
             (G, N, hidden).
         """
-        frames = self.causal_attention(frames, frames, may_see)
+        if self.causal_attention is not None:
+            frames = self.causal_attention(frames, frames, may_see)
         queries = self.self_attention(queries, queries)
         queries = self.cross_attention(queries, frames, is_frame[:, None, None, :])
         return self.feed_forward(queries)

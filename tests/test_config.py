@@ -50,7 +50,7 @@ def test_resolutions_are_read_from_lists():
         ({"visual": {"image_size": -1}}, "must not be negative"),
         ({"image_qformer": {"num_query_tokens": 24}}, "too few slots for the 25 audio tokens"),
         ({"image_qformer": {"hidden_size": 384}}, "must equal causal_qformer.hidden_size 768"),
-        ({"causal_qformer": {"direction": "back"}}, "must be one of released, paper"),
+        ({"causal_qformer": {"direction": "back"}}, "must be one of released, paper, none"),
         ({"causal_qformer": {"resolutions": []}}, "resolutions is empty"),
         ({"causal_qformer": {"resolutions": [[10, 30], [3, 9]]}}, r"\(3, 9\) does not split"),
         ({"causal_qformer": {"resolutions": [[10]]}}, "must have 2 entries"),

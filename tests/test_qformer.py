@@ -66,3 +66,11 @@ def test_a_block_of_padding_only_stays_finite(dtype):
         torch.randn(1, 3, 8).to(dtype), torch.randn(2, 4 * SLOTS, WIDTH).to(dtype) * 4, torch.zeros(2, 8) > 0
     )
     assert output.isfinite().all()
+
+
+def test_without_causal_attention_frames_are_a_set():
+    qformer = build("none")
+    assert not any("causal_attention" in name for name in qformer.state_dict())
+    frames, queries = torch.randn(1, 4 * SLOTS, WIDTH), torch.randn(1, 3, 8)
+    is_frame = torch.ones(1, 4 * SLOTS, dtype=torch.bool)
+    torch.testing.assert_close(qformer(queries, frames, is_frame), qformer(queries, frames.flip(1), is_frame))
