@@ -1,7 +1,7 @@
 """The generated world: clips, and questions about them whose answers are known."""
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from favor.synthetic.looking import looking_questions
 from favor.synthetic.render import render
 from favor.synthetic.scene import Scene
 from favor.synthetic.sounds import render_sound
+from favor.synthetic.watching import watching_questions
 
 Written = tuple[Scene, list[Item]]
 
@@ -143,6 +144,22 @@ def write_for(rng: Rng, task: str) -> Written:
         if any(item.task == task for item in items):
             return scene, items
     raise AssertionError(f"no scene for {task} in {ATTEMPTS} attempts")
+
+
+def ask_more(rng: Rng, scene: Scene, items: Sequence[Item], rounds: int) -> list[Item]:
+    """Asks again about a scene whose picture is asked about, each time about other figures and events.
+
+    Returns:
+        The items, and then those that are new.
+    """
+    tasks = {item.task for item in items}
+    known = {item.question: item for item in items}
+    for _ in range(rounds):
+        seen = looking_questions(rng, scene, "vqa") if tasks & {"vqa", "video_qa"} else []
+        watched = watching_questions(rng, scene) if "video_qa" in tasks else []
+        for item in (*seen, *watched):
+            known.setdefault(item.question, item)
+    return list(known.values())
 
 
 def render_clip(scene: Scene, size: int = FRAME_SIZE) -> Clip:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from favor.synthetic import SPLITS, TASKS, generate
+from favor.synthetic.world import ask_more, write_for
 
 HASH = """
 import hashlib
@@ -61,3 +62,15 @@ def test_frames_and_samples_fit_the_scene():
 def test_unknown_tasks_are_refused():
     with pytest.raises(ValueError, match="tasks must be some of asr, ac"):
         generate(1, 1, ["smell"])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_more_is_asked_about_pictures_only_and_nothing_twice(task):
+    rng = np.random.default_rng(3)
+    scene, items = write_for(rng, task)
+    more = ask_more(rng, scene, items, 4)
+    assert more[: len(items)] == list({item.question: item for item in reversed(items)}.values())[::-1]
+    assert len({item.question for item in more}) == len(more)
+    asked = {item.task for item in items}
+    assert {item.task for item in more[len(items) :]} <= {"vqa", "video_qa"}
+    assert (len(more) > len(items)) == bool(asked & {"vqa", "video_qa"})

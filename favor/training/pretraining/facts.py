@@ -27,6 +27,7 @@ from favor.synthetic.vocabulary import (
 
 ROWS = COLUMNS = 3  # of the picture, in which figures stand
 PARTS = 3  # of a cell, across and down
+HALF_SECONDS = 10  # of a block
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 LONGEST_SIGN = 6
 WORDS = spoken_words()
@@ -45,6 +46,7 @@ KINDS = {f"{look}{column}": len(values) + 1 for column in range(COLUMNS) for loo
 KINDS |= {f"sound_{name}": len(SOUND_STATES) + 1 for name in SOUNDS}
 KINDS |= {"word": len(WORDS) + 1, "background": len(BACKGROUNDS) + 1}
 KINDS |= {f"letter{place}": len(LETTERS) + 1 for place in range(LONGEST_SIGN)}
+KINDS |= {"row": ROWS + 1, "half_second": HALF_SECONDS + 1}  # which the token tells of
 # What each value is called, if it has a name.
 NAMES: dict[str, tuple[str, ...]] = {
     f"{look}{column}": () if look in ("light", "place") else tuple(map(str, values))
@@ -53,7 +55,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }
 NAMES |= {f"sound_{name}": (SOUNDS[name][0],) * len(SOUND_STATES) for name in SOUNDS}
 NAMES |= {"word": WORDS, "background": tuple(BACKGROUNDS)}
-NAMES |= {f"letter{place}": () for place in range(LONGEST_SIGN)}
+NAMES |= {name: () for name in KINDS if name not in NAMES}
 PLACES = {name: place for place, name in enumerate(KINDS)}
 
 Facts = NDArray[np.int64]
@@ -74,12 +76,17 @@ def scene_facts(seen: Scene, heard: Scene, config: FavorConfig) -> Facts:
         FavorError: if the blocks have too few queries for their frames.
     """
     frames, queries = config.causal_qformer.resolutions[0]
-    if queries < frames * ROWS:
-        raise FavorError(f"{queries} queries for {frames} frames are too few to tell what is true; {ROWS} each needed")
+    if queries < frames * ROWS or frames > HALF_SECONDS:
+        raise FavorError(
+            f"{queries} queries for {frames} frames cannot tell what is true: it takes {ROWS} for each frame, "
+            f"and at most {HALF_SECONDS} frames"
+        )
     length = half_seconds_heard(heard, config.speech)
     shown = half_seconds_seen(seen, length, config.speech)
     blocks = -(-max(shown, length) // frames)
     thirds = np.zeros((blocks * frames * ROWS, len(KINDS)), np.int64)
+    thirds[:, PLACES["row"]] = np.tile(np.arange(ROWS), blocks * frames) + 1
+    thirds[:, PLACES["half_second"]] = np.tile(np.repeat(np.arange(frames), ROWS), blocks) + 1
     for frame in range(shown):
         time = 0.0 if seen.picture == "image" else frame / FRAMES_PER_SECOND
         _tell_figures(seen, time, thirds[frame * ROWS : (frame + 1) * ROWS])

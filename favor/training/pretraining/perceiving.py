@@ -20,7 +20,7 @@ from favor.features import Features
 from favor.model import FavorModel
 from favor.synthetic import SPLITS, Item, SyntheticClip
 from favor.synthetic.scene import Scene
-from favor.synthetic.world import render_clip, write_for
+from favor.synthetic.world import ask_more, render_clip, write_for
 from favor.training.pretraining.facts import KINDS, LONGEST_SIGN, PLACES, half_seconds_heard, scene_facts
 from favor.training.pretraining.loop import Course, Measures, course_parser, learn
 from favor.training.pretraining.seeing import CLASSES, patch_labels, told_loss, told_right
@@ -38,6 +38,7 @@ CODES = 2.0  # weight of the distance to the LLM's own tokens
 SHARPNESS = 0.2  # of telling facts by their codes
 STREAM = 2  # the batches of seeing are stream 0, those of telling stream 1
 REMEMBERED = 256  # clips that pictures and sounds are taken from
+ROUNDS = 2  # of further questions to each clip
 ALONE = 0.3  # of a batch that stays as it was made
 TOLD = ("shape1", "colour1", "place1", "word", "sound_bell", "letter0", "letter2")  # in the reports
 
@@ -104,8 +105,9 @@ class Lessons:
         ]
 
     def _clip(self, task: str, index: int) -> SyntheticClip:
-        scene, items = write_for(np.random.default_rng((SPLITS["train"], index)), task)
-        return SyntheticClip(render_clip(scene), scene, tuple(items))
+        rng = np.random.default_rng((SPLITS["train"], index))
+        scene, items = write_for(rng, task)
+        return SyntheticClip(render_clip(scene), scene, tuple(ask_more(rng, scene, items, ROUNDS)))
 
     def _patches(self, made: SyntheticClip) -> Tensor:
         times = () if made.clip.frame_times is None else made.clip.frame_times

@@ -23,14 +23,16 @@ from favor.config import FavorConfig
 from favor.language import Prompter
 from favor.model import FavorModel
 from favor.synthetic import SPLITS, TASKS, Item
-from favor.synthetic.world import write_for
-from favor.training.losses import IGNORED, answer_loss
-from favor.training.pretraining.facts import KINDS, NAMES, Facts, scene_facts
+from favor.synthetic.world import ask_more, write_for
+from favor.training.losses import IGNORED
+from favor.training.pretraining.facts import HALF_SECONDS, KINDS, NAMES, PLACES, Facts, scene_facts
 from favor.training.pretraining.loop import Course, Measures, course_parser, learn
 from favor.training.sources import LARGEST_INDEX, batch_generator
+from favor.weights.make_initial import waves
 
 CODES_FILE = Path("codes") / "codes.safetensors"  # in a folder of its own, since it is no weight of the model
 SHARES = dict.fromkeys(TASKS, 1.0) | {"video_qa": 3.0, "asr": 2.0, "caption": 2.0, "avsr": 1.5, "avsd": 1.5}
+ROUNDS = 5  # of further questions to each scene, since order, place and cause take many examples to learn
 TABLES = 5.0  # times the rate of the rest: of embeddings, each row of which is met rarely
 STREAM = 1  # the batches of seeing are stream 0
 
@@ -52,6 +54,8 @@ class FactCodes(nn.Module):
         self.base = nn.Parameter(torch.randn(width))
         with torch.no_grad():
             self.codes.weight[self.offsets] = 0.0
+            first = int(self.offsets[PLACES["half_second"]]) + 1
+            self.codes.weight[first : first + HALF_SECONDS] = waves(torch.arange(HALF_SECONDS), width)
 
     def forward(self, facts: Tensor) -> Tensor:
         """Codes facts (..., kinds) as (..., width)."""
@@ -129,7 +133,7 @@ class Tales:
         task = str(generator.choice(list(SHARES), p=self.chances))
         scene, items = write_for(np.random.default_rng((SPLITS["train"], int(generator.integers(LARGEST_INDEX)))), task)
         facts = scene_facts(scene, scene, self.config)
-        return facts.reshape(-1, facts.shape[-1]), Asked.of(items, self.prompter)
+        return facts.reshape(-1, facts.shape[-1]), Asked.of(ask_more(generator, scene, items, ROUNDS), self.prompter)
 
 
 class Teller(nn.Module):
@@ -139,11 +143,12 @@ class Teller(nn.Module):
 
     Args:
         model: of which the LLM and the projection to it are used.
+        evenness: 0 weighs all tokens alike, so that captions count most, and 1 all answers, be they long or short.
     """
 
-    def __init__(self, model: FavorModel) -> None:
+    def __init__(self, model: FavorModel, evenness: float = 0.5) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.evenness = model, evenness
 
     def forward(self, tokens: Sequence[Tensor], asked: Sequence[Asked]) -> tuple[Tensor, Tensor]:
         """Computes the loss.
@@ -153,11 +158,13 @@ class Teller(nn.Module):
             asked: what is asked about each.
 
         Returns:
-            The mean cross-entropy of the answers' tokens, and the share of them that is told right.
+            The cross-entropy of the answers' tokens, and the share of them that is told right.
         """
-        logits, wanted, _ = self._read(tokens, asked)
+        logits, wanted, question = self._read(tokens, asked)
         right = (logits.argmax(-1) == wanted).float().mean()
-        return answer_loss(logits[None], wanted[None]), right
+        weights = question.bincount()[question].float() ** -self.evenness
+        losses = F.cross_entropy(logits, wanted, reduction="none")
+        return (losses * weights).sum() / weights.sum(), right
 
     def told(self, tokens: Sequence[Tensor], asked: Sequence[Asked]) -> list[list[bool]]:
         """Returns for each question to each clip whether greedy decoding would give the very answer.

@@ -20,18 +20,28 @@ def test_questions_in_one_row_cost_what_they_cost_alone(tiny, asked):
     examples = [Example(None, item.question, item.answer, item.task) for item in items]
     width = tiny.config.causal_qformer.hidden_size
     with torch.no_grad():
-        loss, _ = Teller(tiny)([torch.zeros(0, width)] * 3, asked)
+        loss, _ = Teller(tiny, evenness=0)([torch.zeros(0, width)] * 3, asked)
         expected = Objective(tiny)(examples).answer
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_a_clips_tokens_are_seen_by_its_own_questions_only(tiny, asked):
     width = tiny.config.causal_qformer.hidden_size
+    teller = Teller(tiny, evenness=0)
     tokens = [torch.randn(20, width, requires_grad=True) for _ in asked]
-    loss = Teller(tiny)(tokens, asked)[0].detach()
-    alone = [Teller(tiny)([t], [a])[0] for t, a in zip(tokens, asked, strict=True)]
+    loss = teller(tokens, asked)[0].detach()
+    alone = [teller([t], [a])[0] for t, a in zip(tokens, asked, strict=True)]
     counts = torch.tensor([sum(map(len, one.answers)) for one in asked], dtype=torch.float)
     assert loss.item() == pytest.approx(float((torch.stack(alone).detach() * counts).sum() / counts.sum()), rel=1e-5)
+
+
+def test_answers_may_count_alike_be_they_long_or_short(tiny, asked):
+    tokens = [torch.zeros(0, tiny.config.causal_qformer.hidden_size)]
+    with torch.no_grad():
+        loss = Teller(tiny, evenness=1)(tokens, asked[:1])[0]
+        pairs = zip(asked[0].questions, asked[0].answers, strict=True)
+        alone = [Teller(tiny)(tokens, [Asked([q], [a])])[0] for q, a in pairs]
+    assert loss.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-5)
 
 
 def test_what_greedy_decoding_says_is_told_right(tiny):
