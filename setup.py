@@ -29,7 +29,14 @@ setup(
         include=["favor", "favor.*", "transforms", "transforms.*", "pipeline", "pipeline.*", "jobs", "jobs.*"]
     ),
     package_data={
-        "favor": ["weights/**/*.json", "weights/**/*.txt", "weights/**/*.safetensors", "synthetic/voices/*", "py.typed"]
+        "favor": [
+            "weights/**/*.json",
+            "weights/**/*.md",
+            "weights/**/*.txt",
+            "weights/**/*.safetensors",
+            "synthetic/voices/*",
+            "py.typed",
+        ]
     },
     install_requires=[
         "apache-beam>=2.77,<3",

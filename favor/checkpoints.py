@@ -87,8 +87,15 @@ def write_folder(
     (folder / MANIFEST).unlink(missing_ok=True)  # of an import that this overwrites
     prompter.language.save_pretrained(folder / LANGUAGE_TOKENIZER)
     prompter.question.save_pretrained(folder / QUESTION_TOKENIZER)
+    write_weights(model, folder, dtype)
+
+
+def write_weights(model: nn.Module, folder: Path, dtype: torch.dtype | None = None) -> None:
+    """Writes weights, which everyone may read, into a model folder, in several files if they are large."""
     weights = {name: values if dtype is None else values.to(dtype) for name, values in model.state_dict().items()}
     save_torch_state_dict(weights, folder)
+    for path in weight_files(folder):
+        path.chmod(0o644)
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -66,7 +66,6 @@ FAVOR_MINI = FavorConfig(
     ),
     lora=LoraConfig(rank=8, alpha=8),
     frame_sampling="even",
-    seed=0,
 )
 
 PRESETS = {config.name: config for config in (FAVOR_MINI, FAVOR_7B, FAVOR_13B, VIDEO_SALMONN_13B)}

@@ -1,8 +1,10 @@
 """Media for all tests, made on the spot: nothing is downloaded and no ffmpeg program is needed."""
 
 import bisect
+import dataclasses
 import functools
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -154,3 +156,15 @@ def film_with_cuts(write_film, tmp_path_factory) -> tuple[Path, list[tuple[int, 
     """A film with hard cuts, and its windows of about a second in ms."""
     windows = [(0, 700), (700, 2100), (2100, 2900), (2900, 4300), (4300, 5600), (5600, 6000)]
     return write_film(tmp_path_factory.mktemp("cuts") / "cuts.mkv"), windows
+
+
+@pytest.fixture(scope="session")
+def untrained_folder(tmp_path_factory):
+    """A folder of favor-mini with random weights."""
+    from favor.checkpoints import PACKAGED, write_config
+    from favor.presets import FAVOR_MINI
+
+    folder = tmp_path_factory.mktemp("models") / "untrained"
+    shutil.copytree(PACKAGED / FAVOR_MINI.name, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    write_config(dataclasses.replace(FAVOR_MINI, seed=0), folder)
+    return folder

@@ -1,11 +1,13 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from favor import read_clip
 from favor.errors import FavorError
 from favor.features import Features
 from favor.generation import GenerationOptions
@@ -13,6 +15,7 @@ from favor.media.clip import Clip
 from favor.model import FavorModel, choose_dtype
 from favor.presets import VIDEO_SALMONN_13B
 
+SAMPLES = Path(__file__).parents[1] / "samples"
 QUESTION = "What is the source of the sound?"
 SHORT = GenerationOptions(max_new_tokens=6)
 
@@ -50,10 +53,10 @@ def features(model, clips):
     return model.encode(clips)
 
 
-def test_it_is_small_untrained_and_named(model):
+def test_it_is_small_trained_and_named(model):
     assert sum(parameter.numel() for parameter in model.parameters()) <= 20_000_000
     assert model.name == "favor-mini"
-    assert not model.trained
+    assert model.trained
     assert len(model.revision) == 12
 
 
@@ -61,11 +64,12 @@ def test_the_speech_encoder_has_the_shape_of_whisper_tiny(model):
     assert sum(parameter.numel() for parameter in model.speech.parameters()) == 7_728_384
 
 
-def test_two_loads_have_the_same_weights_and_leave_the_random_state_alone(model):
+def test_random_weights_are_the_same_each_time_and_leave_the_random_state_alone(untrained_folder):
     torch.manual_seed(7)
     state = torch.get_rng_state()
-    again = FavorModel.from_pretrained("favor-mini", device="cpu")
+    model, again = (FavorModel.from_pretrained(untrained_folder, device="cpu") for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
+    assert not model.trained
     weights = model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in again.state_dict().items())
     assert again.revision == model.revision
@@ -97,9 +101,22 @@ def test_the_length_of_a_prompt_is_known_before_it_is_made(model, features):
     assert model._prompt_lengths(features, questions) == [len(p) for p in model.prompts(features, questions)]
 
 
-def test_different_clips_give_different_answers(model, features):
-    answers = model.answer(features, [QUESTION] * len(features), SHORT)
-    assert len({answer.token_ids for answer in answers}) >= len(features) - 1
+def test_it_answers_about_its_own_world(model):
+    asked = {
+        "What colour is the circle?": "red",
+        "Which object flashes?": "the green star",
+        "Which sound is heard first?": "a bell",
+        "How many objects are there?": "three",
+    }
+    clip = read_clip(str(SAMPLES / "shapes.mp4"))
+    answers = model.answer([clip] * len(asked), list(asked))
+    assert [answer.text for answer in answers] == list(asked.values())
+
+
+def test_different_clips_give_different_answers(untrained_folder, clips):
+    model = FavorModel.from_pretrained(untrained_folder, device="cpu")
+    answers = model.answer(clips, [QUESTION] * len(clips), SHORT)
+    assert len({answer.token_ids for answer in answers}) >= len(clips) - 1
 
 
 def test_features_serve_wherever_a_clip_does(model, clips, features):

@@ -13,16 +13,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jiwer
+import numpy as np
 
 from favor.generation import GenerationOptions
 from favor.media.clip import Clip
 from favor.model import FavorModel
-from favor.synthetic import SPLITS, TASKS, Item, generate
+from favor.synthetic import SPLITS, TASKS, Item, SyntheticClip, generate
 from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SOUNDS
 
 CLIPS_AT_ONCE = 8
-QUESTIONS = 2  # to a clip, so that no clip decides alone
+QUESTIONS = 2  # of each kind to a clip, so that no clip decides alone
 TRANSCRIPTS, CAPTIONS = ("asr", "avsr"), ("ac", "ic", "caption")
 OPTIONS = GenerationOptions(max_new_tokens=72)
 
@@ -60,13 +61,26 @@ def _group(item: Item, without: str | None) -> str:
 def _ask(model: FavorModel, indices: Iterable[int], seed: int, without: str | None) -> list[Asked]:
     made = [generate(seed, index, (TASKS[index % len(TASKS)],)) for index in indices]
     shown = {id(clip): clip.clip if without is None else _lacking(clip.clip, without) for clip in made}
-    pairs = [(clip, item) for clip in made for item in clip.items[:QUESTIONS] if shown[id(clip)] is not None]
+    drawn = [_draw(clip, np.random.default_rng((seed, index))) for index, clip in zip(indices, made, strict=True)]
+    pairs = [
+        (clip, item) for clip, items in zip(made, drawn, strict=True) for item in items if shown[id(clip)] is not None
+    ]
     if not pairs:
         return []
     left = {key: clip for key, clip in shown.items() if clip is not None}
     features = dict(zip(left, model.encode(list(left.values())), strict=True))
     answers = model.answer([features[id(clip)] for clip, _ in pairs], [item.question for _, item in pairs], OPTIONS)
     return [(clip.scene, item, answer.text) for (clip, item), answer in zip(pairs, answers, strict=True)]
+
+
+def _draw(clip: SyntheticClip, rng: np.random.Generator) -> list[Item]:
+    """Draws some questions of each kind, whatever their sort: the writers ask them in a fixed order."""
+    items = [clip.items[place] for place in rng.permutation(len(clip.items))]
+    return [
+        item
+        for kind in dict.fromkeys(i.kind for i in items)
+        for item in [i for i in items if i.kind == kind][:QUESTIONS]
+    ]
 
 
 def _lacking(clip: Clip, what: str) -> Clip | None:

@@ -63,13 +63,14 @@ def test_every_window_has_a_row_with_its_true_span(captioned, archive):
     assert 2500 <= rows.end_ms[2] <= 2600  # AAC fills its last frame up
     assert list(rows.has_audio) == [True, True, True, False]
     assert rows.has_video.all()
-    assert (rows.tokens == 8).all()
+    assert rows.tokens.between(1, 8).all()
     assert rows.result_id.is_unique
 
 
 def test_a_window_without_sound_is_not_transcribed(captioned):
     rows = table(captioned[0], "transcripts")
-    assert list(rows.finish_reason) == ["length", "length", "length", "no_audio"]
+    assert set(rows.finish_reason[:3]) <= {"stop", "length"}
+    assert rows.finish_reason[3] == "no_audio"
     assert rows.text[3] == ""
 
 
@@ -306,9 +307,10 @@ def test_help_shows_examples():
         assert f"favor {name} " in favor(name, "--help").split("Examples:")[1]
 
 
-def test_the_installed_command_warns_that_the_text_means_nothing(archive, tmp_path):
+def test_the_installed_command_warns_of_random_weights(archive, untrained_folder, tmp_path):
+    model = ["--model", str(untrained_folder)]
     command = [sys.executable, "-m", "jobs.main", "caption", str(archive / "film.mp4"), "-o", str(tmp_path), *SHORT]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, check=True)
+    done = subprocess.run([*command, *model], capture_output=True, text=True, env={**os.environ}, check=True)
     assert "untrained: its text means nothing" in done.stderr
     assert "WARNING" not in done.stderr
     metadata = pq.read_schema(tmp_path / "captions" / "part-00000.parquet").metadata
