@@ -26,6 +26,7 @@ RESOLUTIONS = [list(resolution) for resolution in VIDEO_SALMONN_13B.causal_qform
 TINY = FAVOR_MINI.override(
     {
         "name": "tiny-video-salmonn",
+        "seed": 0,
         "sound": SIZES,
         "speech": {
             "d_model": 48,

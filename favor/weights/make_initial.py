@@ -142,7 +142,7 @@ def main(model_bin: Path, folder: Path) -> None:
     """Writes the folder."""
     prompter = FavorModel.from_pretrained(PACKAGED / FAVOR_MINI.name, device="cpu").prompter
     model = FavorModel(FAVOR_MINI, prompter)
-    initialise(model, seed=FAVOR_MINI.seed or 0)
+    initialise(model, seed=0)
     positions = FAVOR_MINI.speech.max_source_positions
     model.speech.whisper.load_state_dict(whisper_encoder(read_variables(model_bin), positions))
     place(model)
