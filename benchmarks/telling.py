@@ -1,22 +1,28 @@
 """What an LLM answers from perfect facts, by the sort of question: the bound of what it can say of clips.
 
-Run it with:  python benchmarks/telling.py FOLDER  on a folder that favor.training.pretraining.telling wrote.
+Run it with:  python benchmarks/telling.py FOLDER [--perceived]  on a folder that favor.training.pretraining wrote. With
+--perceived it answers from what the model perceives of the clips, asked each question, as it does for a user.
 """
 
 import argparse
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from favor.model import FavorModel
 from favor.synthetic import SPLITS
+from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SIZES, SOUNDS, TEXTURES
-from favor.synthetic.world import write_for
+from favor.synthetic.world import render_clip, write_for
+from favor.training.pretraining.codes import FactCodes
 from favor.training.pretraining.facts import scene_facts
-from favor.training.pretraining.telling import Asked, Teller, load_codes
+from favor.training.pretraining.learning import Learning
+from favor.training.pretraining.rows import Asked, lay_out
 
 TASKS = ("vqa", "video_qa")
 NAMES = (*COLOURS, *SHAPES, *OWN_SOUNDS, *SIZES, *TEXTURES, *(noun for noun, _, _ in SOUNDS.values()))
@@ -24,20 +30,35 @@ NAMED = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
 WORDS = 5  # of a question, which tell its sort
 
 
+def perceive(model: FavorModel, scene: Scene, questions: Sequence[str]) -> list[Tensor]:
+    """What the causal Q-Former makes of a scene's clip when each question is asked: (tokens, width) each."""
+    features = model.encode([render_clip(scene, model.config.visual.image_size)]) * len(questions)
+    windows = [model.aligner.frames(seen) for seen in model.modalities(features, questions)]
+    return list(model.aligner.join(model.aligner.query(windows)).flatten(0, 1).chunk(len(questions)))
+
+
+@torch.inference_mode()
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scenes", type=int, default=300)
+    parser.add_argument("--perceived", action="store_true", help="answer from clips rather than from facts")
     options = parser.parse_args()
     model = FavorModel.from_pretrained(options.folder, device="cpu", dtype="float32")
-    codes, teller = load_codes(options.folder, model.config.causal_qformer.hidden_size), Teller(model)
+    learning = Learning(model, FactCodes(model.config.causal_qformer.hidden_size))
+    if not learning.load(options.folder):
+        parser.error(f"{options.folder} holds no codes; give a folder that favor.training.pretraining wrote")
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for index in range(options.scenes):
         scene, items = write_for(np.random.default_rng((SPLITS["validation"], index)), TASKS[index % len(TASKS)])
-        facts = torch.from_numpy(scene_facts(scene, scene, model.config)).flatten(0, 1)
-        with torch.inference_mode():
-            told = teller.told([codes(facts)], [Asked.of(items, model.prompter)])[0]
-        for item, one in zip(items, told, strict=True):
+        if options.perceived:
+            tokens = perceive(model, scene, [item.question for item in items])
+            asked = [Asked.of([item], model.prompter) for item in items]
+        else:
+            tokens = [learning.codes(torch.from_numpy(scene_facts(scene, scene, model.config)).flatten(0, 1))]
+            asked = [Asked.of(items, model.prompter)]
+        rows = lay_out([len(one) for one in tokens], asked, model.prompter.before_ids())
+        for item, one in zip(items, learning.reader(torch.cat(tokens), rows).right.tolist(), strict=True):
             right[item.kind or item.task, " ".join(NAMED.sub("X", item.question).split()[:WORDS])].append(one)
     for (kind, wording), answers in sorted(right.items()):
         print(f"{kind:12s} {wording:40s} {sum(answers):4d} of {len(answers):4d} {np.mean(answers):.2f}")

@@ -75,7 +75,18 @@ class Aligner(nn.Module):
         Returns:
             For each resolution, the coarsest first, (blocks, queries, hidden).
         """
-        padded, is_frame = pad_to_blocks(windows, self.config.block_frames)  # (P, slots, width), (P,)
+        return self.query_blocks(*pad_to_blocks(windows, self.config.block_frames))
+
+    def query_blocks(self, padded: Tensor, is_frame: Tensor) -> list[Tensor]:
+        """Runs the causal Q-Former over whole blocks, once for each resolution.
+
+        Args:
+            padded: (P, slots, frame width), frames of whole blocks.
+            is_frame: (P,) bool, false where a block is padding.
+
+        Returns:
+            For each resolution, the coarsest first, (blocks, queries, hidden).
+        """
         normed = self.frame_norm(padded)
         return [
             self._query_blocks(normed, is_frame, frames, query_tokens)

@@ -32,19 +32,19 @@ VIDEO_SALMONN_13B = FavorConfig(
 FAVOR_MINI = FavorConfig(
     name="favor-mini",
     visual=VisualConfig(
-        hidden_size=128,
-        intermediate_size=512,
-        num_hidden_layers=4,
-        num_attention_heads=4,
+        hidden_size=160,
+        intermediate_size=640,
+        num_hidden_layers=5,
+        num_attention_heads=5,
         image_size=128,
         patch_size=16,
     ),
     image_qformer=ImageQFormerConfig(
         vocab_size=1024,
-        hidden_size=96,
+        hidden_size=192,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=384,
+        num_attention_heads=6,
+        intermediate_size=768,
         max_position_embeddings=256,
     ),
     speech=SpeechConfig(  # Whisper tiny.en's, which hears 5 s at once: a block of the causal Q-Former
@@ -55,14 +55,14 @@ FAVOR_MINI = FavorConfig(
         max_source_positions=250,
     ),
     causal_qformer=CausalQFormerConfig(
-        hidden_size=96, num_attention_heads=4, intermediate_size=384, max_positions=320, direction="paper"
+        hidden_size=192, num_attention_heads=6, intermediate_size=768, max_positions=320, direction="paper"
     ),
     language=LanguageConfig(
         vocab_size=2048,
-        hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=4,
-        num_attention_heads=4,
+        hidden_size=256,
+        intermediate_size=684,
+        num_hidden_layers=5,
+        num_attention_heads=8,
     ),
     lora=LoraConfig(rank=8, alpha=8),
     frame_sampling="even",

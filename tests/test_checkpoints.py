@@ -63,7 +63,7 @@ def test_a_tensor_of_another_shape_is_named_with_both_shapes(copied):
     folder, weights, write = copied
     weights["aligner.llm_proj.bias"] = torch.zeros(7)
     write()
-    with pytest.raises(FavorError, match=r"llm_proj\.bias has shape \(7,\), the config\.json wants \(192,\)"):
+    with pytest.raises(FavorError, match=r"llm_proj\.bias has shape \(7,\), the config\.json wants \(256,\)"):
         FavorModel.from_pretrained(folder, device="cpu")
 
 

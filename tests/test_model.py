@@ -138,7 +138,7 @@ def test_each_distinct_clip_is_encoded_once(model, clips, monkeypatch):
 def test_only_distinct_frames_pass_the_vision_transformer(model):
     clip = Clip(frames=picture(0, 3), frame_times=np.array([0.0, 0.1, 2.0]))
     (features,) = model.encode([clip])
-    assert features.visual.shape == (2, 65, 128)
+    assert features.visual.shape == (2, 65, model.config.visual.hidden_size)
     assert features.slots.tolist() == [0, 1, 1, 1, 1]
 
 
@@ -148,13 +148,13 @@ def test_only_distinct_frames_pass_the_vision_transformer(model):
 )
 def test_token_counts_are_those_of_the_release(model, frames, speech_pieces, tokens):
     features = Features(
-        visual=torch.zeros(1, 65, 128) if frames else None,
+        visual=torch.zeros(1, 65, model.config.visual.hidden_size) if frames else None,
         slots=torch.zeros(frames, dtype=torch.long) if frames else None,
         speech=torch.zeros(1500 * speech_pieces, 384) if speech_pieces else None,
     )
     embeddings, mask = model.prompt_embeddings([features], [QUESTION])
     text = len(model.prompter.before_ids()) + len(model.prompter.after_ids([QUESTION])[0])
-    assert embeddings.shape == (1, tokens + text, 192)
+    assert embeddings.shape == (1, tokens + text, model.config.language.hidden_size)
     assert mask.all()
 
 

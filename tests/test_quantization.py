@@ -13,7 +13,8 @@ from favor.quantization import quantized_linear, quantized_module
 
 QUESTION = "What is the source of the sound?"
 LANGUAGE = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 4, "num_attention_heads": 8}
-MIDDLE = FAVOR_MINI.override({"name": "middle", "seed": 0, "language": LANGUAGE})
+# With seed 0 two tokens are as likely within 4e-4, which four bits do not keep apart in another batch.
+MIDDLE = FAVOR_MINI.override({"name": "middle", "seed": 1, "language": LANGUAGE})
 KINDS = ("int8", "int4")
 BITS = {"int8": 8 + 32 / 512, "int4": 4 + 32 / 64}  # of a weight, its share of a float32 scale included
 

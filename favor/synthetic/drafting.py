@@ -125,6 +125,8 @@ class Stage:
         figure = self.figures[index]
         taken = set().union(*(other.names for other in self.figures))
         free = [colour for colour in words.COLOURS if f"{colour} {figure.shape}" not in taken]
+        if not free:
+            return False
         figure.colour = pick(self.rng, free)
         figure.names.add(f"{figure.colour} {figure.shape}")
         figure.turns.append((time, figure.colour))

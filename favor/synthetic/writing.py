@@ -2,19 +2,21 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from favor.synthetic import vocabulary as words
 from favor.synthetic.choosing import Rng, chance, pick
-from favor.synthetic.drafting import Stage, beats
+from favor.synthetic.drafting import Draft, Stage, beats
 from favor.synthetic.places import place_phrase
-from favor.synthetic.scene import Event, Scene, Sign, Sound, Span
+from favor.synthetic.scene import Event, Scene, Sign, Sound, Span, Utterance
 from favor.synthetic.sentences import LEAD, say, sentence
 
 PATTERNS = ("plain", "plain", "gradient", "stripes", "grain")
 LONGEST = 30.0  # seconds
 SHORT_SOUND = (0.5, 0.8)  # seconds
+SECOND = 0.3  # how often a second sentence is said
 FOREIGN = 0.5  # seconds that a foreign sound is away from every flash
 
 
@@ -29,6 +31,8 @@ class Plot:
         lead: between how many seconds the first event is.
         counts: how often 1, 2, ... things happen.
         long: the share of videos in which 5 to 12 things happen, in up to half a minute.
+        figures: how often there are 1, 2, ... figures.
+        silent: the share of videos without sound.
     """
 
     happenings: tuple[tuple[str, float], ...]
@@ -37,11 +41,13 @@ class Plot:
     lead: Span = (0.8, 1.4)
     counts: tuple[float, ...] = (0.15, 0.35, 0.3, 0.2)
     long: float = 0.06
+    figures: tuple[float, ...] = (0.0, 0.34, 0.33, 0.33)
+    silent: float = 0.0
 
 
 FLASHES = (("flash", 1.0),)
 EVENTS = (("flash", 4.0), ("vanish", 1.0), ("appear", 1.0), ("turn", 1.5), ("move", 1.5), ("hit", 2.5), ("bounce", 1.0))
-ACTION = Plot(EVENTS, heard=0.65)
+ACTION = Plot(EVENTS, heard=0.65, figures=(0.1, 0.3, 0.3, 0.3), silent=0.1)
 SOURCE = Plot(FLASHES, heard=1.0)
 # The first flash comes at any time, so that the sound alone does not tell whether it is foreign.
 MATCH = Plot(FLASHES, heard=1.0, things=0.6, lead=(0.3, 2.3), counts=(0.4, 0.35, 0.25), long=0.0)
@@ -82,10 +88,19 @@ def write_sounds(rng: Rng) -> Scene:
 
 
 def write_speech(rng: Rng) -> Scene:
-    """Somebody says a sentence; no picture."""
-    utterance = say(rng, sentence(rng), LEAD)
-    seconds = round(utterance.words[-1].end + LEAD, 3)
-    return Scene(seconds, utterances=(utterance,), picture="none", noise=_noise(rng, 0.02), seed=_seed(rng))
+    """Somebody says one or two sentences; no picture."""
+    utterances = _say(rng, [sentence(rng) for _ in range(1 + chance(rng, SECOND))])
+    seconds = round(utterances[-1].words[-1].end + LEAD, 3)
+    return Scene(seconds, utterances=utterances, picture="none", noise=_noise(rng, 0.02), seed=_seed(rng))
+
+
+def _say(rng: Rng, texts: Sequence[str]) -> tuple[Utterance, ...]:
+    """One voice says one sentence after the other."""
+    utterances: list[Utterance] = []
+    for text in texts:
+        start = utterances[-1].words[-1].end + 2 * LEAD if utterances else LEAD
+        utterances.append(say(rng, text, start, utterances[-1].voice if utterances else None))
+    return tuple(utterances)
 
 
 def write_talk(rng: Rng) -> Scene:
@@ -99,19 +114,24 @@ def write_talk(rng: Rng) -> Scene:
         way = stage.events[-1].detail
         text = f"the {figure.colour} {figure.shape} moves {way if way in ('up', 'down') else f'to the {way}'}"
     else:
-        text = f"a {figure.size} {figure.colour} {figure.shape} is {place_phrase(figure.path[0].x, figure.path[0].y)}"
-    utterance = say(rng, text, LEAD)
-    seconds = round(max(utterance.words[-1].end + LEAD, 2.5 if stage.events else 0), 3)
+        text = _described(figure)
+    texts = [text, _described(pick(rng, stage.figures))] if not stage.events and chance(rng, SECOND) else [text]
+    utterances = _say(rng, texts)
+    seconds = round(max(utterances[-1].words[-1].end + LEAD, 2.5 if stage.events else 0), 3)
     return Scene(
         seconds,
         *_background(rng),
         figures=stage.frozen_figures(),
         events=tuple(stage.events),
-        utterances=(utterance,),
+        utterances=utterances,
         signs=(sign,) if sign else (),
         noise=_noise(rng, 0.06),
         seed=_seed(rng),
     )
+
+
+def _described(figure: Draft) -> str:
+    return f"a {figure.size} {figure.colour} {figure.shape} is {place_phrase(figure.path[0].x, figure.path[0].y)}"
 
 
 def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
@@ -121,13 +141,14 @@ def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
     while seconds > LONGEST:
         times, seconds = times[:-1], round(times[-2] + 1.5, 3)
     kinds, weights = zip(*plot.happenings, strict=True)
-    stage = Stage(rng, int(rng.integers(2, 5)), plot.things)
+    stage = Stage(rng, int(rng.choice(len(plot.figures), p=plot.figures)) + 1, plot.things)
+    silent = chance(rng, plot.silent)
     for time in times:
         before = len(stage.events)
         while len(stage.events) == before:
             kind = str(rng.choice(kinds, p=np.array(weights) / sum(weights)))
             stage.happen(kind, time)
-        if chance(rng, plot.heard):
+        if not silent and chance(rng, plot.heard):
             _sound(stage, before)
     return Scene(
         seconds,
@@ -135,6 +156,7 @@ def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
         figures=stage.frozen_figures(),
         events=tuple(stage.events),
         sounds=tuple(stage.sounds),
+        audible=not silent,
         noise=_noise(rng, 0.01),
         seed=_seed(rng),
     )

@@ -130,9 +130,9 @@ def test_words_lie_where_the_transcript_says():
     words = 0
     for scene in scenes("asr", 10):
         samples = render_sound(scene)
-        (utterance,) = scene.utterances
-        assert scene.transcript.split() == [word.text for word in utterance.words]
-        for word in utterance.words:
+        spoken = [(utterance, word) for utterance in scene.utterances for word in utterance.words]
+        assert scene.transcript.split() == [word.text for _, word in spoken]
+        for utterance, word in spoken:
             voice = speech.spoken(utterance.voice, word.text, utterance.percent)
             first = round(word.start * RATE)
             part = samples[first : first + len(voice)]
@@ -144,7 +144,7 @@ def test_words_lie_where_the_transcript_says():
 
 def test_there_is_silence_between_words_and_around_them():
     scene = scenes("asr", 1)[0]
-    first, last = scene.utterances[0].words[0], scene.utterances[0].words[-1]
+    first, last = scene.utterances[0].words[0], scene.utterances[-1].words[-1]
     samples = np.abs(render_sound(scene))
     quiet = 6 * scene.noise + 1e-3
     assert samples[: round(first.start * RATE)].max() < quiet

@@ -1,7 +1,9 @@
 """What is true of each token that the causal Q-Former should make of a generated clip.
 
 The queries of a block share it out: three for each half second, one for each row of the picture, which is also a third
-of the half second that is heard; the last two tell what stays, the background and the sign.
+of the half second that is heard; the last two tell what stays, the background and the sign. What happens is told by
+the middle one of the half second in which it is first seen: what, to which figure, with which other one, and what came
+of it.
 """
 
 import math
@@ -13,7 +15,8 @@ from favor.config import FRAMES_PER_SECOND, FavorConfig, SpeechConfig
 from favor.errors import FavorError
 from favor.media.clip import SAMPLE_RATE
 from favor.media.sampling import slot_count
-from favor.synthetic.scene import Scene, SpokenWord
+from favor.synthetic.drafting import STEPS
+from favor.synthetic.scene import Event, Scene, SpokenWord
 from favor.synthetic.vocabulary import (
     BACKGROUNDS,
     COLOURS,
@@ -39,12 +42,17 @@ LOOKS = {
     "light": ("dark", "bright"),
     "place": tuple(range(PARTS * PARTS)),
 }
-SOUND_STATES = ("begins", "goes on")
+STATES = ("begins", "goes on")  # of sounds and words
+HAPPENINGS: tuple[str, ...] = ("appears", "vanishes", "flashes", "turns", "hits")
+HAPPENINGS += tuple(f"moves {way}" for way in STEPS) + tuple(f"bounces {way}" for way in STEPS)
+OUTCOMES = ("stays", "vanishes", *COLOURS)  # of a figure that is hit, or turns
 
 # The kinds of facts and how many values each has; 0 is nothing.
 KINDS = {f"{look}{column}": len(values) + 1 for column in range(COLUMNS) for look, values in LOOKS.items()}
-KINDS |= {f"sound_{name}": len(SOUND_STATES) + 1 for name in SOUNDS}
-KINDS |= {"word": len(WORDS) + 1, "background": len(BACKGROUNDS) + 1}
+KINDS |= {f"sound_{name}": len(STATES) + 1 for name in SOUNDS}
+KINDS |= {"happening": len(HAPPENINGS) + 1, "outcome": len(OUTCOMES) + 1}
+KINDS |= {f"{whose}_{look}": len(LOOKS[look]) + 1 for whose in ("own", "other") for look in ("colour", "shape")}
+KINDS |= {"word": len(WORDS) + 1, "saying": len(STATES) + 1, "background": len(BACKGROUNDS) + 1}
 KINDS |= {f"letter{place}": len(LETTERS) + 1 for place in range(LONGEST_SIGN)}
 KINDS |= {"row": ROWS + 1, "half_second": HALF_SECONDS + 1}  # which the token tells of
 # What each value is called, if it has a name.
@@ -53,9 +61,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     for column in range(COLUMNS)
     for look, values in LOOKS.items()
 }
-NAMES |= {f"sound_{name}": (SOUNDS[name][0],) * len(SOUND_STATES) for name in SOUNDS}
+NAMES |= {f"sound_{name}": (SOUNDS[name][0],) * len(STATES) for name in SOUNDS}
+NAMES |= {"happening": HAPPENINGS, "outcome": OUTCOMES}
+NAMES |= {f"{whose}_{look}": tuple(map(str, LOOKS[look])) for whose in ("own", "other") for look in ("colour", "shape")}
 NAMES |= {"word": WORDS, "background": tuple(BACKGROUNDS)}
-NAMES |= {name: () for name in KINDS if name not in NAMES}
+NAMES = {name: NAMES.get(name, ()) for name in KINDS}  # in the same order
 PLACES = {name: place for place, name in enumerate(KINDS)}
 
 Facts = NDArray[np.int64]
@@ -90,6 +100,8 @@ def scene_facts(seen: Scene, heard: Scene, config: FavorConfig) -> Facts:
     for frame in range(shown):
         time = 0.0 if seen.picture == "image" else frame / FRAMES_PER_SECOND
         _tell_figures(seen, time, thirds[frame * ROWS : (frame + 1) * ROWS])
+    if seen.picture == "video":
+        _tell_happenings(seen, thirds[1 : shown * ROWS : ROWS])
     if length:
         _tell_words(heard, thirds)
         _tell_sounds(heard, thirds)
@@ -125,6 +137,40 @@ def _tell_figures(scene: Scene, time: float, rows: Facts) -> None:
             rows[row, PLACES[f"{look}{column}"]] = 1 + names.index(value)
 
 
+def _tell_happenings(scene: Scene, halves: Facts) -> None:
+    """What happens in each half second; what another happening brings about is its outcome."""
+    for event in scene.events:
+        if event.cause is not None:
+            continue
+        half = halves[min(int(event.time * FRAMES_PER_SECOND) + 1, len(halves) - 1)]
+        name = {"appear": "appears", "vanish": "vanishes", "flash": "flashes", "turn": "turns", "hit": "hits"}
+        happening = name.get(event.kind) or f"{event.kind}s {_way(event)}"
+        half[PLACES["happening"]] = 1 + HAPPENINGS.index(happening)
+        _name_figure(half, "own", scene.figures[event.figure].name_before(event.time))
+        if event.other is not None:
+            _name_figure(half, "other", scene.figures[event.other].name_before(event.time))
+        outcome = _outcome(scene, event)
+        half[PLACES["outcome"]] = 1 + OUTCOMES.index(outcome) if outcome else 0
+
+
+def _way(event: Event) -> str:
+    return {"top": "up", "bottom": "down"}.get(event.detail, event.detail)
+
+
+def _name_figure(half: Facts, whose: str, name: str) -> None:
+    for look, value in zip(("colour", "shape"), name.split(), strict=True):
+        half[PLACES[f"{whose}_{look}"]] = 1 + LOOKS[look].index(value)
+
+
+def _outcome(scene: Scene, event: Event) -> str:
+    if event.kind == "turn":
+        return event.detail
+    if event.kind != "hit":
+        return ""
+    effect = scene.effect(event)
+    return "stays" if effect is None else effect.detail or "vanishes"
+
+
 def _tell_words(scene: Scene, thirds: Facts) -> None:
     """The word that takes most of each third; a word too short for that takes the third of its middle."""
     seconds = 1 / FRAMES_PER_SECOND / ROWS
@@ -140,6 +186,8 @@ def _tell_words(scene: Scene, thirds: Facts) -> None:
             best[middle] = number
     ids = np.array([1 + WORDS.index(word.text) for word in words] + [0])
     thirds[:, PLACES["word"]] = ids[best]
+    begins = np.diff(best, prepend=-1) != 0
+    thirds[:, PLACES["saying"]] = np.where(best < 0, 0, np.where(begins, 1, 2))
 
 
 def _third(word: SpokenWord, seconds: float) -> int:
@@ -151,8 +199,8 @@ def _tell_sounds(scene: Scene, thirds: Facts) -> None:
     for sound in scene.sounds:
         first, last = int(sound.time / seconds), math.ceil((sound.time + sound.seconds) / seconds)
         column = thirds[:, PLACES[f"sound_{sound.kind}"]]
-        column[first + 1 : last][column[first + 1 : last] == 0] = 1 + SOUND_STATES.index("goes on")
-        column[first : first + 1] = 1 + SOUND_STATES.index("begins")
+        column[first + 1 : last][column[first + 1 : last] == 0] = 1 + STATES.index("goes on")
+        column[first : first + 1] = 1 + STATES.index("begins")
 
 
 def _tell_what_stays(scene: Scene, lasting: Facts) -> None:

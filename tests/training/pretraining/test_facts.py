@@ -1,5 +1,4 @@
 import dataclasses
-from itertools import groupby
 
 import numpy as np
 import pytest
@@ -7,9 +6,20 @@ import pytest
 from favor.errors import FavorError
 from favor.presets import FAVOR_7B, FAVOR_MINI
 from favor.synthetic import generate
-from favor.synthetic.scene import Figure, Scene, Sign, Sound, Waypoint
+from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, SpokenWord, Utterance, Waypoint
 from favor.synthetic.vocabulary import BACKGROUNDS, COLOURS
-from favor.training.pretraining.facts import KINDS, LETTERS, LOOKS, PLACES, WORDS, scene_facts
+from favor.training.pretraining.facts import (
+    HAPPENINGS,
+    KINDS,
+    LETTERS,
+    LOOKS,
+    NAMES,
+    OUTCOMES,
+    PLACES,
+    STATES,
+    WORDS,
+    scene_facts,
+)
 
 STILL = Figure("star", "red", "large", "plain", (Waypoint(0.0, 0.8, 0.2),))
 MOVING = Figure(
@@ -66,14 +76,83 @@ def test_what_stays_is_told_by_the_last_queries():
         assert letters == [1 + LETTERS.index(letter) for letter in "zoo"] + [0]
 
 
+REST = (Waypoint(0.0, 0.5, 0.5),)
+PLAY = Scene(
+    15.9,
+    figures=(
+        Figure("star", "red", "small", "plain", REST, shown=(1.2, 16.0), turns=((10.3, "white"),)),
+        Figure("circle", "blue", "small", "plain", REST, shown=(0.0, 7.3), turns=((4.3, "pink"),)),
+        Figure("car", "green", "small", "plain", REST, shown=(0.0, 15.8)),
+    ),
+    events=(
+        Event("appear", 1.2, 0),
+        Event("flash", 2.7, 1),
+        Event("turn", 4.3, 1, detail="pink"),
+        Event("move", 5.8, 2, detail="down"),
+        Event("hit", 7.3, 2, other=1),
+        Event("vanish", 7.3, 1, cause=4),
+        Event("hit", 8.8, 0, other=2),
+        Event("hit", 10.3, 2, other=0),
+        Event("turn", 10.3, 0, detail="white", cause=7),
+        Event("bounce", 11.9, 0, detail="top"),
+        Event("bounce", 13.9, 2, detail="left"),
+        Event("vanish", 15.8, 2),
+    ),
+)
+HAPPENS = {
+    3: "appears red star",
+    6: "flashes blue circle",
+    9: "turns blue circle pink",
+    12: "moves down green car",
+    15: "hits green car pink circle vanishes",
+    18: "hits red star green car stays",
+    21: "hits green car red star white",
+    24: "bounces up white star",
+    28: "bounces left green car",
+    31: "vanishes green car",  # after the last frame is told with it
+}
+
+
+def test_what_happens_is_told_when_it_is_first_seen():
+    facts = scene_facts(PLAY, PLAY, FAVOR_MINI)[:, :30].reshape(-1, 3, len(KINDS))  # (half seconds, rows, kinds)
+    names = {"happening": HAPPENINGS, "own_colour": COLOURS, "own_shape": LOOKS["shape"]}
+    names |= {"other_colour": COLOURS, "other_shape": LOOKS["shape"], "outcome": OUTCOMES}
+    said = [
+        " ".join(list(values)[half[PLACES[kind]] - 1] for kind, values in names.items() if half[PLACES[kind]])
+        for half in facts[:, 1]
+    ]
+    assert {half: words for half, words in enumerate(said) if words} == HAPPENS
+    assert not facts[:, ::2, [PLACES[kind] for kind in names]].any()  # the middle row alone tells it
+
+
+def test_still_images_and_what_is_only_heard_tell_nothing_that_happens():
+    for picture in ("image", "none"):
+        scene = dataclasses.replace(PLAY, picture=picture)
+        assert not scene_facts(scene, scene, FAVOR_MINI)[..., PLACES["happening"]].any()
+
+
+def test_a_word_that_is_said_again_begins_again():
+    spoken = (SpokenWord("no", 0.2, 0.5), SpokenWord("no", 0.5, 0.84), SpokenWord("bell", 1.16, 1.34))
+    scene = dataclasses.replace(SCENE, utterances=(Utterance("en", spoken),))
+    facts = scene_facts(scene, scene, FAVOR_MINI)[0, :12]
+    said = [WORDS[word - 1] if word else None for word in facts[:, PLACES["word"]]]
+    states = [STATES[state - 1] if state else None for state in facts[:, PLACES["saying"]]]
+    assert said == [None, "no", "no", "no", "no", None, None, "bell", None, None, None, None]
+    assert states == [None, *STATES, *STATES, None, None, "begins", None, None, None, None]
+
+
 @pytest.mark.parametrize("index", range(40))
-def test_the_words_in_their_order_are_the_transcript(index):
+def test_the_words_that_begin_are_the_transcript(index):
     made = generate(2, index, ("asr", "avsr", "isqa"))
-    facts = scene_facts(made.scene, made.scene, FAVOR_MINI)
-    words = facts[:, :30, PLACES["word"]].ravel()
-    said = [WORDS[word - 1] for word, _ in groupby(words) if word]
-    expected = [word for word, _ in groupby(made.scene.transcript.split())]
-    assert said == expected or said == made.scene.transcript.split()
+    thirds = scene_facts(made.scene, made.scene, FAVOR_MINI)[:, :30].reshape(-1, len(KINDS))
+    begun = thirds[thirds[:, PLACES["saying"]] == 1 + STATES.index("begins"), PLACES["word"]]
+    assert [WORDS[word - 1] for word in begun] == made.scene.transcript.split()
+    assert np.array_equal(thirds[:, PLACES["word"]] > 0, thirds[:, PLACES["saying"]] > 0)
+
+
+def test_names_are_those_of_the_kinds_in_their_order():
+    assert list(NAMES) == list(KINDS)
+    assert all(len(names) + 1 == KINDS[kind] for kind, names in NAMES.items() if names)
 
 
 @pytest.mark.parametrize("task", ["vqa", "ac", "isqa", "video_qa", "avssd", "avm"])

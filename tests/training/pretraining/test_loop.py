@@ -1,13 +1,9 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 
 from favor.training.pretraining import loop
-from favor.training.pretraining.loop import Course, learn
+from favor.training.pretraining.loop import Course, learn, share_of_rate
 
 RATE = 1e-2
 
@@ -23,9 +19,9 @@ def run(steps, output, until=None):
         generator = torch.Generator().manual_seed(step)
         rows = torch.randint(5, (8,), generator=generator)
         loss = (layer(table(rows)) - torch.randn(8, 3, generator=generator)).square().mean()
-        return loss, {"rows": (float(rows.sum()), 8)}
+        return loss, {"rows": (rows.sum(), 8)}
 
-    assert learn(cost, [(list(layer.parameters()), 1.0), (list(table.parameters()), 5.0)], Course(output, steps, RATE))
+    learn(cost, [(list(layer.parameters()), 1.0), (list(table.parameters()), 5.0)], Course(output, steps, RATE))
     return [*layer.parameters(), *table.parameters()]
 
 
@@ -50,39 +46,18 @@ def test_the_means_since_the_last_report_are_printed(tmp_path, monkeypatch, caps
     assert f"rows {rows.float().mean():.3f}" in last
 
 
-def make_layers():
-    """Two layers, of which each batch needs one."""
-    torch.manual_seed(0)
-    return nn.ModuleList([nn.Linear(4, 3), nn.Linear(4, 3)])
+def test_what_never_was_there_counts_as_zero(tmp_path, capsys):
+    weight = nn.Parameter(torch.ones(1))
+    learn(
+        lambda _: (weight.sum(), {"asked": (torch.tensor(0), torch.tensor(0))}),
+        [([weight], 1.0)],
+        Course(tmp_path / "out", 1, RATE),
+    )
+    assert "asked 0.000" in capsys.readouterr().out
 
 
-def cost_of_batch(layers, number):
-    generator = torch.Generator().manual_seed(number)
-    inputs, wanted = (torch.randn(8, width, generator=generator) for width in (4, 3))
-    return (layers[number % 2](inputs) - wanted).square().mean()
-
-
-def learn_in_this_process(folder):
-    """What each process of the test below does."""
-    layers = make_layers()
-    course = Course(folder / "several", 6, RATE, first=10)
-    if learn(lambda number: (cost_of_batch(layers, number), {}), [(list(layers.parameters()), 1.0)], course):
-        torch.save(layers.state_dict(), folder / "several.pt")
-
-
-def test_processes_average_their_gradients(tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run([*launch, __file__, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.count("6 of 6 steps") == 1
-    layers = make_layers()
-
-    def cost(step):
-        return (cost_of_batch(layers, 10 + 2 * step) + cost_of_batch(layers, 11 + 2 * step)) / 2, {}
-
-    learn(cost, [(list(layers.parameters()), 1.0)], Course(tmp_path / "alone", 6, RATE))
-    torch.testing.assert_close(torch.load(tmp_path / "several.pt", weights_only=True), layers.state_dict())
-
-
-if __name__ == "__main__":
-    learn_in_this_process(Path(sys.argv[1]))
+def test_the_rate_rises_evenly_and_falls_as_a_cosine_does():
+    shares = [share_of_rate(step, 100) for step in range(100)]
+    assert shares[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
+    assert shares[50] == pytest.approx(0.5)
+    assert 0 < shares[99] < 0.001

@@ -1,0 +1,96 @@
+import pytest
+import torch
+
+from favor.model import FavorModel
+from favor.training.pretraining import __main__ as program
+from favor.training.pretraining import loop
+from favor.training.pretraining.codes import FactCodes
+from favor.training.pretraining.learning import Learning
+from favor.training.pretraining.lessons import Lessons
+
+SMALL = "--clips", "2", "--scenes", "2", "--workers", "0", "--device", "cpu"
+
+
+@pytest.fixture
+def teach(tiny_folder, monkeypatch):
+    """The function that runs the program as a user does."""
+
+    def run(output, steps, model=tiny_folder, *options):
+        arguments = [str(model), str(output), "--steps", str(steps), *SMALL, *options]
+        monkeypatch.setattr("sys.argv", ["pretraining", *arguments])
+        program.main()
+
+    return run
+
+
+def load(folder):
+    return FavorModel.from_pretrained(folder, device="cpu").state_dict()
+
+
+def load_beside(folder):
+    """What was learnt beside the model."""
+    model = FavorModel.from_pretrained(folder, device="cpu")
+    learning = Learning(model, FactCodes(model.config.causal_qformer.hidden_size))
+    assert learning.load(folder)
+    return {name: value for name, value in learning.state_dict().items() if not name.startswith(("model.", "reader."))}
+
+
+def test_all_but_ears_and_adapters_learns(teach, tiny_folder, tmp_path, capsys):
+    teach(tmp_path / "taught", 2)
+    assert capsys.readouterr().out.startswith("2 of 2 steps")
+    first, last = load(tiny_folder), load(tmp_path / "taught")
+    kept = {name for name in first if torch.equal(first[name], last[name])}
+    assert {name for name in first if name.startswith("speech") or "lora_" in name} <= kept
+    for part in ("visual", "image_qformer", "aligner.causal_qformer", "aligner.llm_proj", "llm.model", "llm.lm_head"):
+        assert any(name not in kept for name in first if name.startswith(part)), part
+    assert load_beside(tmp_path / "taught")["codes.codes.weight"].std() > 0.4
+    assert [path.name for path in tmp_path.iterdir()] == ["taught"]
+
+
+def test_a_run_that_was_cut_off_ends_with_the_same_weights(teach, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "KEEP_EVERY", 1)
+    make = Lessons.__getitem__
+
+    def cut_off(lessons, number):
+        if number == 2:
+            raise KeyboardInterrupt
+        return make(lessons, number)
+
+    teach(tmp_path / "whole", 4)
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(Lessons, "__getitem__", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            teach(tmp_path / "cut", 4)
+    teach(tmp_path / "cut", 4)
+    assert "going on after 2 steps" in capsys.readouterr().out
+    whole, cut = load(tmp_path / "whole"), load(tmp_path / "cut")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    whole, cut = load_beside(tmp_path / "whole"), load_beside(tmp_path / "cut")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_perceiving_and_telling_go_on_side_by_side_and_are_put_together(teach, tmp_path):
+    start, perceived, told, both = (tmp_path / name for name in ("start", "perceived", "told", "both"))
+    teach(start, 2)
+    teach(perceived, 2, start, "--part", "perceive", "--first", "2")
+    teach(told, 2, start, "--part", "tell", "--first", "2")
+    teach(both, 0, perceived, "--told", str(told))
+    first, seer, teller, last = map(load, (start, perceived, told, both))
+    changed = {name for name in first if not torch.equal(first[name], seer[name])}
+    spoken = {name for name in first if not torch.equal(first[name], teller[name])}
+    assert spoken
+    assert all(name.startswith(("llm.", "aligner.llm_proj.")) for name in spoken)
+    assert changed
+    assert not any(name.startswith(("llm.", "aligner.llm_proj.", "speech.")) for name in changed)
+    assert all(torch.equal(last[name], (teller if name in spoken else seer)[name]) for name in last)
+    codes = [load_beside(folder)["codes.codes.weight"] for folder in (start, perceived, told, both)]
+    assert all(torch.equal(codes[0], other) for other in codes[1:])
+
+
+def test_workers_make_the_same_batches(tiny):
+    lessons = Lessons(tiny.prompter, tiny.config, 1, 1)
+    made, alone = (
+        [batch.facts for batch in program.make_batches(lessons, range(3, 5), workers, torch.device("cpu"))]
+        for workers in (1, 0)
+    )
+    assert all(torch.equal(one, other) for one, other in zip(made, alone, strict=True))
