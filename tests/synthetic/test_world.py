@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from favor.synthetic import SPLITS, TASKS, generate
-from favor.synthetic.world import ask_more, write_for
+from favor.synthetic.drafting import Stage
+from favor.synthetic.vocabulary import COLOURS
+from favor.synthetic.world import ask_more, write, write_for
 
 HASH = """
 import hashlib
@@ -74,3 +76,30 @@ def test_more_is_asked_about_pictures_only_and_nothing_twice(task):
     asked = {item.task for item in items}
     assert {item.task for item in more[len(items) :]} <= {"vqa", "video_qa"}
     assert (len(more) > len(items)) == bool(asked & {"vqa", "video_qa"})
+
+
+def test_videos_may_be_silent_and_show_a_single_figure():
+    made = [write(SPLITS["validation"], index, ["video_qa"]) for index in range(150)]
+    silent = [(scene, items) for scene, items in made if not scene.audible]
+    assert 5 <= len(silent) <= 30
+    assert not any(scene.sounds for scene, _ in silent)
+    assert not any("audio" in item.needs for _, items in silent for item in items)
+    assert {len(scene.figures) for scene, _ in made} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("task", ["asr", "avsr"])
+def test_one_voice_may_say_two_sentences(task):
+    scenes = [write(SPLITS["validation"], index, [task])[0] for index in range(60)]
+    twice = [scene.utterances for scene in scenes if len(scene.utterances) == 2]
+    assert twice
+    for first, second in twice:
+        assert first.voice == second.voice
+        assert second.words[0].start > first.words[-1].end + 0.4
+
+
+def test_a_figure_whose_shape_has_had_all_colours_does_not_turn():
+    stage = Stage(np.random.default_rng(0), 2)
+    stage.figures[0].names = {f"{colour} {stage.figures[0].shape}" for colour in COLOURS}
+    assert not stage.turn(0, 1.0)
+    assert not stage.events
+    assert stage.turn(1, 1.0) == (stage.figures[1].shape != stage.figures[0].shape)
