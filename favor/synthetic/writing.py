@@ -2,21 +2,19 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from favor.synthetic import vocabulary as words
 from favor.synthetic.choosing import Rng, chance, pick
-from favor.synthetic.drafting import Draft, Stage, beats
+from favor.synthetic.drafting import Stage, beats
 from favor.synthetic.places import place_phrase
-from favor.synthetic.scene import Event, Scene, Sign, Sound, Span, Utterance
+from favor.synthetic.scene import Event, Scene, Sign, Sound, Span
 from favor.synthetic.sentences import LEAD, say, sentence
 
 PATTERNS = ("plain", "plain", "gradient", "stripes", "grain")
 LONGEST = 30.0  # seconds
 SHORT_SOUND = (0.5, 0.8)  # seconds
-SECOND = 0.3  # how often a second sentence is said
 FOREIGN = 0.5  # seconds that a foreign sound is away from every flash
 
 
@@ -88,19 +86,10 @@ def write_sounds(rng: Rng) -> Scene:
 
 
 def write_speech(rng: Rng) -> Scene:
-    """Somebody says one or two sentences; no picture."""
-    utterances = _say(rng, [sentence(rng) for _ in range(1 + chance(rng, SECOND))])
-    seconds = round(utterances[-1].words[-1].end + LEAD, 3)
-    return Scene(seconds, utterances=utterances, picture="none", noise=_noise(rng, 0.02), seed=_seed(rng))
-
-
-def _say(rng: Rng, texts: Sequence[str]) -> tuple[Utterance, ...]:
-    """One voice says one sentence after the other."""
-    utterances: list[Utterance] = []
-    for text in texts:
-        start = utterances[-1].words[-1].end + 2 * LEAD if utterances else LEAD
-        utterances.append(say(rng, text, start, utterances[-1].voice if utterances else None))
-    return tuple(utterances)
+    """Somebody says a sentence; no picture."""
+    utterance = say(rng, sentence(rng), LEAD)
+    seconds = round(utterance.words[-1].end + LEAD, 3)
+    return Scene(seconds, utterances=(utterance,), picture="none", noise=_noise(rng, 0.02), seed=_seed(rng))
 
 
 def write_talk(rng: Rng) -> Scene:
@@ -114,24 +103,19 @@ def write_talk(rng: Rng) -> Scene:
         way = stage.events[-1].detail
         text = f"the {figure.colour} {figure.shape} moves {way if way in ('up', 'down') else f'to the {way}'}"
     else:
-        text = _described(figure)
-    texts = [text, _described(pick(rng, stage.figures))] if not stage.events and chance(rng, SECOND) else [text]
-    utterances = _say(rng, texts)
-    seconds = round(max(utterances[-1].words[-1].end + LEAD, 2.5 if stage.events else 0), 3)
+        text = f"a {figure.size} {figure.colour} {figure.shape} is {place_phrase(figure.path[0].x, figure.path[0].y)}"
+    utterance = say(rng, text, LEAD)
+    seconds = round(max(utterance.words[-1].end + LEAD, 2.5 if stage.events else 0), 3)
     return Scene(
         seconds,
         *_background(rng),
         figures=stage.frozen_figures(),
         events=tuple(stage.events),
-        utterances=utterances,
+        utterances=(utterance,),
         signs=(sign,) if sign else (),
         noise=_noise(rng, 0.06),
         seed=_seed(rng),
     )
-
-
-def _described(figure: Draft) -> str:
-    return f"a {figure.size} {figure.colour} {figure.shape} is {place_phrase(figure.path[0].x, figure.path[0].y)}"
 
 
 def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:

@@ -87,16 +87,6 @@ def test_videos_may_be_silent_and_show_a_single_figure():
     assert {len(scene.figures) for scene, _ in made} == {1, 2, 3, 4}
 
 
-@pytest.mark.parametrize("task", ["asr", "avsr"])
-def test_one_voice_may_say_two_sentences(task):
-    scenes = [write(SPLITS["validation"], index, [task])[0] for index in range(60)]
-    twice = [scene.utterances for scene in scenes if len(scene.utterances) == 2]
-    assert twice
-    for first, second in twice:
-        assert first.voice == second.voice
-        assert second.words[0].start > first.words[-1].end + 0.4
-
-
 def test_a_figure_whose_shape_has_had_all_colours_does_not_turn():
     stage = Stage(np.random.default_rng(0), 2)
     stage.figures[0].names = {f"{colour} {stage.figures[0].shape}" for colour in COLOURS}
