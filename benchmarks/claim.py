@@ -35,6 +35,7 @@ from favor.model import FavorModel
 from favor.placement import choose_device
 from favor.synchronise import audio_frames
 from favor.synthetic import SPLITS
+from favor.synthetic.choosing import shuffled
 from favor.synthetic.items import Item
 from favor.synthetic.world import ask_more, render_clip, write_for
 from favor.training.losses import diversity_loss
@@ -47,7 +48,7 @@ TASKS = ("video_qa", "avsd", "avssd")  # that ask about what is shorter than a s
 KINDS = ("static", "fine-grained", "causal")
 LONGEST = 20  # half seconds, so that one Q-Former can take a whole clip
 QUESTION = "What do you see and hear?"  # the image Q-Former is asked the same of all clips
-ROUNDS, MOST = 3, 12  # of further questions to each clip, and all questions at most
+ROUNDS, MOST = 3, 4  # of further questions to each clip, and questions of each kind at most
 DIVERSITY = 0.1
 LLM_FACTOR = 0.3  # of the learning rate: the LLM has learnt already
 BATCH, CLIPS_AT_ONCE = 32, 32
@@ -69,7 +70,7 @@ CHANGES: dict[str, dict[str, Any]] = {  # of the causal Q-Former's configuration
 RUNS = {"apart": (("visual",), ("speech",)), "mute": (("visual",),)}  # what the Q-Former is shown, one after the other
 
 
-class World(Dataset[tuple[str, int, Clip, list[Item]]]):
+class World(Dataset[tuple[Clip, list[Item]] | None]):
     """Clips of a split that are short enough and have both sound and picture, and what is asked about them."""
 
     def __init__(self, split: str) -> None:
@@ -81,8 +82,8 @@ class World(Dataset[tuple[str, int, Clip, list[Item]]]):
         scene, items = write_for(rng, TASKS[index % len(TASKS)])
         if scene.seconds * 2 > LONGEST or not scene.audible or scene.picture != "video":
             return None
-        items = [item for item in ask_more(rng, scene, items, ROUNDS) if item.kind in KINDS]
-        return render_clip(scene), [items[number] for number in rng.permutation(len(items))[:MOST]]
+        items = shuffled(rng, ask_more(rng, scene, items, ROUNDS))
+        return render_clip(scene), [item for kind in KINDS for item in [i for i in items if i.kind == kind][:MOST]]
 
 
 @dataclasses.dataclass(frozen=True)
