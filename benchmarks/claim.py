@@ -173,7 +173,7 @@ class Aligned(nn.Module):
         initialise(self.model, seed)
         place(self.model)
         rest = {name: value for name, value in base.state_dict().items() if not name.startswith("aligner.")}
-        self.model.load_state_dict(rest, strict=False)
+        self.model.load_state_dict(self.model.state_dict() | rest)
         leave_adapters(self.model)
         self.model.requires_grad_(False)
         self.runs, self.reader = RUNS.get(variant, (("visual", "speech"),)), Reader(self.model)

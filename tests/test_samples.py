@@ -42,6 +42,8 @@ def test_answers_are_right(model):
     asked = {
         ("shapes", "Which sound is heard first?"): "a bell",
         ("shapes", "What colour is the circle?"): "red",
+        ("shapes", "Which object flashes?"): "the green star",
+        ("shapes", "How many objects are there?"): "three",
         ("rotated", "Which object flashes?"): "the red car",
         ("rotated", "What colour is the background?"): "beige",
         ("silent", "How many objects are there?"): "two",

@@ -5,9 +5,7 @@ it learns to tell what is true, while ViT and Q-Formers learn to make these very
 ``--join`` on what is perceived is told. The speech encoder stays as it is.
 
 Run it as ``python -m favor.training.pretraining MODEL OUTPUT``, on a GPU if there is one. It goes on from an earlier
-output with ``--join 0`` and the number of the ``--first`` batch that was not met; then two processes may also learn to
-``--part perceive`` and to ``--part tell`` side by side, the codes between them staying as they are, and be put together
-with ``--told``.
+output with ``--join 0`` and the number of the ``--first`` batch that was not met.
 """
 
 import argparse
@@ -27,8 +25,6 @@ from favor.training.pretraining.learning import Learning
 from favor.training.pretraining.lessons import Batch, Lessons
 from favor.training.pretraining.loop import Course, Group, Measures, learn
 
-PARTS = ("all", "perceive", "tell")
-TELLING = ("model.llm.", "model.aligner.llm_proj.")
 TABLES = ("embed_tokens.weight", "codes.codes.weight", "seen.weight", "shown.weight")  # whose rows are met rarely
 TABLES_FACTOR = 5.0  # of their learning rate
 PREFETCHED = 3  # batches of each worker
@@ -44,8 +40,6 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=96, help="of each step")
     parser.add_argument("--scenes", type=int, default=64, help="of each step, of which only is told what is true")
     parser.add_argument("--join", type=float, default=0.3, help="the share of the steps before perception is told")
-    parser.add_argument("--part", choices=PARTS, default="all", help="what learns")
-    parser.add_argument("--told", type=Path, help="an output whose LLM takes the place of the model's")
     parser.add_argument("--first", type=int, default=0, help="number of the first batch")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="the highest learning rate")
     parser.add_argument("--workers", type=int, default=1, help="processes that make clips")
@@ -69,24 +63,16 @@ def make_batches(lessons: Lessons, numbers: range, workers: int, device: torch.d
     return (batch.to(device) for batch in loader)
 
 
-def parameter_groups(learning: Learning, part: str = "all") -> list[Group]:
-    """All that learns: everything but the speech encoder and the adapters, or what a part of it is about."""
-    wanted = [
-        (name, parameter)
+def parameter_groups(learning: Learning) -> list[Group]:
+    """All that learns: everything but the speech encoder and the adapters."""
+    wanted = {
+        name: parameter
         for name, parameter in learning.named_parameters()
-        if not name.startswith("model.speech.")
-        and "lora_" not in name
-        and (part == "all" or (not name.startswith("codes.") and name.startswith(TELLING) == (part == "tell")))
-    ]
-    tables = [parameter for name, parameter in wanted if name.endswith(TABLES)]
-    return [([parameter for name, parameter in wanted if not name.endswith(TABLES)], 1.0), (tables, TABLES_FACTOR)]
-
-
-def take_llm(model: FavorModel, folder: Path) -> None:
-    """Takes the LLM, and the projection to it, of another model."""
-    other = FavorModel.from_pretrained(folder, device="cpu", dtype="float32")
-    model.llm.load_state_dict(other.llm.state_dict())
-    model.aligner.llm_proj.load_state_dict(other.aligner.llm_proj.state_dict())
+        if not name.startswith("model.speech.") and "lora_" not in name
+    }
+    tables = {name for name in wanted if name.endswith(TABLES)}
+    rest = [parameter for name, parameter in wanted.items() if name not in tables]
+    return [(rest, 1.0), ([wanted[name] for name in wanted if name in tables], TABLES_FACTOR)]
 
 
 def teach(learning: Learning, lessons: Lessons, options: argparse.Namespace) -> None:
@@ -105,7 +91,7 @@ def teach(learning: Learning, lessons: Lessons, options: argparse.Namespace) -> 
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             return learning(batch, joined=step >= options.join * options.steps)
 
-    learn(cost, parameter_groups(learning, options.part), Course(options.output, options.steps, options.rate))
+    learn(cost, parameter_groups(learning), Course(options.output, options.steps, options.rate))
 
 
 def main() -> None:
@@ -121,12 +107,8 @@ def main() -> None:
     if not learning.load(options.model):
         name_codes(learning.codes, model)
         let_attend(model)
-    if options.told:
-        take_llm(model, options.told)
-    asked = options.part != "perceive"
-    clips, scenes = options.clips * (options.part != "tell"), options.scenes * asked
     rounding = ROUNDING if device.type == "cuda" else 1
-    lessons = Lessons(model.prompter, model.config, clips, scenes, asked, rounding)
+    lessons = Lessons(model.prompter, model.config, options.clips, options.scenes, rounding)
     teach(learning.to(device), lessons, options)
     write_folder(learning.cpu().model, model.config, model.prompter, options.output)
     learning.save(options.output)

@@ -43,7 +43,8 @@ LOOKS = {
     "place": tuple(range(PARTS * PARTS)),
 }
 STATES = ("begins", "goes on")  # of sounds and words
-HAPPENINGS: tuple[str, ...] = ("appears", "vanishes", "flashes", "turns", "hits")
+VERBS = {"appear": "appears", "vanish": "vanishes", "flash": "flashes", "turn": "turns", "hit": "hits"}
+HAPPENINGS: tuple[str, ...] = tuple(VERBS.values())
 HAPPENINGS += tuple(f"moves {way}" for way in STEPS) + tuple(f"bounces {way}" for way in STEPS)
 OUTCOMES = ("stays", "vanishes", *COLOURS)  # of a figure that is hit, or turns
 
@@ -143,8 +144,7 @@ def _tell_happenings(scene: Scene, halves: Facts) -> None:
         if event.cause is not None:
             continue
         half = halves[min(int(event.time * FRAMES_PER_SECOND) + 1, len(halves) - 1)]
-        name = {"appear": "appears", "vanish": "vanishes", "flash": "flashes", "turn": "turns", "hit": "hits"}
-        happening = name.get(event.kind) or f"{event.kind}s {_way(event)}"
+        happening = VERBS.get(event.kind) or f"{event.kind}s {_way(event)}"
         half[PLACES["happening"]] = 1 + HAPPENINGS.index(happening)
         _name_figure(half, "own", scene.figures[event.figure].name_before(event.time))
         if event.other is not None:

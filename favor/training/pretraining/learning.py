@@ -131,30 +131,23 @@ class Learning(nn.Module):
         """Looks, listens, tells, and compares.
 
         Args:
-            batch: of clips, further scenes, or both; where nothing is asked they are perceived only.
+            batch: of clips and further scenes.
             joined: whether clips are told from what was perceived of them, and not from what is true.
 
         Returns:
             The loss, and measures.
         """
         facts = batch.facts.flatten(0, 1).long()
-        tokens = codes = self.codes(facts)
-        loss, measures = facts.new_zeros((), dtype=torch.float), Measures()
-        if batch.clips is not None:
-            perceived = perceive(self.model, batch.clips)
-            made = perceived.tokens.flatten(0, 1)
-            true = facts[: len(made)]
-            cost, logits = self._perception(batch.clips, perceived, true, codes[: len(made)].detach())
-            loss = loss + PERCEPTION * cost
-            measures["perceived"] = (cost.detach(), 1)
-            measures |= {name: self.facts.right(logits.detach(), true, name) for name in REPORTED}
-            tokens = torch.cat([made, codes[len(made) :]]) if joined else codes
-        if batch.rows is not None:
-            told = self.reader(tokens, batch.rows)
-            loss = loss + told.loss
-            measures["told"] = (told.loss.detach(), 1)
-            measures |= _rights(told, batch.rows)
-        return loss, measures
+        codes = self.codes(facts)
+        perceived = perceive(self.model, batch.clips)
+        made = perceived.tokens.flatten(0, 1)
+        true = facts[: len(made)]
+        loss, logits = self._perception(batch.clips, perceived, true, codes[: len(made)].detach())
+        told = self.reader(torch.cat([made, codes[len(made) :]]) if joined else codes, batch.rows)
+        measures: Measures = {"told": (told.loss.detach(), 1), "perceived": (loss.detach(), 1)}
+        measures |= _rights(told, batch.rows)
+        measures |= {name: self.facts.right(logits.detach(), true, name) for name in REPORTED}
+        return told.loss + PERCEPTION * loss, measures
 
     def _perception(self, clips: Clips, perceived: Perceived, facts: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """What patches, slots and tokens tell; and the logits of the facts that the tokens tell."""
@@ -175,7 +168,7 @@ class Learning(nn.Module):
         """Reads what ``save`` wrote, if there is something, and returns whether there was."""
         if not (folder / TAUGHT_FILE).exists():
             return False
-        self.load_state_dict(load_file(folder / TAUGHT_FILE), strict=False)
+        self.load_state_dict(self.state_dict() | load_file(folder / TAUGHT_FILE))
         return True
 
 

@@ -19,7 +19,7 @@ from favor.synthetic.scene import Scene
 from favor.synthetic.world import ask_more, render_clip, write_for
 from favor.training.pretraining.facts import half_seconds_heard, half_seconds_seen, scene_facts
 from favor.training.pretraining.patches import CLASSES, patch_labels
-from favor.training.pretraining.rows import Asked, Rows, lay_out
+from favor.training.pretraining.rows import Asked, Rows, each_tensor, lay_out
 from favor.training.sources import LARGEST_INDEX, batch_generator
 
 STREAM = 0
@@ -62,29 +62,22 @@ class Batch:
     """Scenes, the first of which are clips too.
 
     Attributes:
-        clips: of the first scenes, if any are drawn and played.
+        clips: of the first scenes.
         facts: (blocks of all scenes, queries, kinds of ``KINDS``) what is true of each token.
-        rows: what is asked about all scenes, if anything is.
+        rows: what is asked about all scenes.
     """
 
-    clips: Clips | None
+    clips: Clips
     facts: Tensor
-    rows: Rows | None
+    rows: Rows
 
     def to(self, device: torch.device) -> Self:
         """A copy on a device."""
-        return _each(self, lambda tensor: tensor.to(device, non_blocking=True))
+        return each_tensor(self, lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> Self:
         """A copy in memory that a GPU reads by itself."""
-        return _each(self, Tensor.pin_memory)
-
-
-def _each(value: Any, change: Any) -> Any:
-    if value is None or isinstance(value, Tensor):
-        return None if value is None else change(value)
-    fields = {field.name: _each(getattr(value, field.name), change) for field in dataclasses.fields(value)}
-    return type(value)(**fields)
+        return each_tensor(self, Tensor.pin_memory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,49 +98,35 @@ class Lessons(Dataset[Batch]):
         config: of the model, whose blocks are as long as its pieces of sound.
         clips: scenes of a batch that are drawn and played.
         scenes: further ones, of which only is told what is true.
-        asked: whether anything is asked.
         rounding: frames and pieces of sound of a batch are rounded up to multiples of it, the first ones again: what a
             GPU has to plan for each number anew it then plans for few.
-        split: of the generated world.
     """
 
-    def __init__(
-        self,
-        prompter: Prompter,
-        config: FavorConfig,
-        clips: int,
-        scenes: int,
-        asked: bool = True,
-        rounding: int = 1,
-        split: str = "train",
-    ) -> None:
+    def __init__(self, prompter: Prompter, config: FavorConfig, clips: int, scenes: int, rounding: int = 1) -> None:
         if config.speech.piece_frames != config.causal_qformer.block_frames:
             raise ValueError(
                 f"pieces of {config.speech.piece_frames} half seconds do not fill blocks of "
                 f"{config.causal_qformer.block_frames}; choose another speech.max_source_positions"
             )
-        self.prompter, self.config, self.split = prompter, config, split
-        self.clips, self.scenes, self.asked, self.rounding = clips, scenes, asked, rounding
+        self.prompter, self.config = prompter, config
+        self.clips, self.scenes, self.rounding = clips, scenes, rounding
         self.chances = np.array(list(SHARES.values())) / sum(SHARES.values())
         self.grid = config.visual.image_size // config.visual.patch_size
 
     def __getitem__(self, number: int) -> Batch:
         """Makes a batch."""
-        rng = batch_generator(SPLITS[self.split], STREAM, number)
+        rng = batch_generator(SPLITS["train"], STREAM, number)
         made = [self._write(rng) for _ in range(self.clips + self.scenes)]
         facts = [scene_facts(scene, scene, self.config) for scene, _ in made]
-        rows = None
-        if self.asked:
-            asked = [Asked.of(items, self.prompter) for _, items in made]
-            rows = lay_out([len(one) * one.shape[1] for one in facts], asked, self.prompter.before_ids())
-        clips = self._clips(made[: self.clips], rng) if self.clips else None
-        return Batch(clips, torch.from_numpy(np.concatenate(facts)).short(), rows)
+        asked = [Asked.of(items, self.prompter) for _, items in made]
+        rows = lay_out([len(one) * one.shape[1] for one in facts], asked, self.prompter.before_ids())
+        return Batch(self._clips(made[: self.clips], rng), torch.from_numpy(np.concatenate(facts)).short(), rows)
 
     def _write(self, rng: Rng) -> tuple[Scene, list[Item]]:
         task = str(rng.choice(list(SHARES), p=self.chances))
-        writer = np.random.default_rng((SPLITS[self.split], int(rng.integers(LARGEST_INDEX))))
+        writer = np.random.default_rng((SPLITS["train"], int(rng.integers(LARGEST_INDEX))))
         scene, items = write_for(writer, task)
-        items = ask_more(writer, scene, items, ROUNDS if self.asked else 0)
+        items = ask_more(writer, scene, items, ROUNDS)
         return scene, [items[place] for place in rng.permutation(len(items))[:MOST]]
 
     def _clips(self, made: Sequence[tuple[Scene, list[Item]]], rng: Rng) -> Clips:

@@ -4,8 +4,8 @@ All questions to a scene share a row, in which they do not see each other: a sce
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -74,7 +74,15 @@ class Rows:
 
     def to(self, device: torch.device) -> Self:
         """A copy on a device."""
-        return type(self)(*(getattr(self, field.name).to(device) for field in dataclasses.fields(self)))
+        return each_tensor(self, lambda tensor: tensor.to(device))
+
+
+def each_tensor(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A copy of a tensor, or of a dataclass of tensors and such dataclasses, with each tensor changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    fields = {field.name: each_tensor(getattr(value, field.name), change) for field in dataclasses.fields(value)}
+    return type(value)(**fields)
 
 
 Lines = NDArray[np.int64]  # (5, length): text, token, segment, place and target

@@ -69,22 +69,13 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(teach, tmp_path, monk
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
-def test_perceiving_and_telling_go_on_side_by_side_and_are_put_together(teach, tmp_path):
-    start, perceived, told, both = (tmp_path / name for name in ("start", "perceived", "told", "both"))
-    teach(start, 2)
-    teach(perceived, 2, start, "--part", "perceive", "--first", "2")
-    teach(told, 2, start, "--part", "tell", "--first", "2")
-    teach(both, 0, perceived, "--told", str(told))
-    first, seer, teller, last = map(load, (start, perceived, told, both))
-    changed = {name for name in first if not torch.equal(first[name], seer[name])}
-    spoken = {name for name in first if not torch.equal(first[name], teller[name])}
-    assert spoken
-    assert all(name.startswith(("llm.", "aligner.llm_proj.")) for name in spoken)
-    assert changed
-    assert not any(name.startswith(("llm.", "aligner.llm_proj.", "speech.")) for name in changed)
-    assert all(torch.equal(last[name], (teller if name in spoken else seer)[name]) for name in last)
-    codes = [load_beside(folder)["codes.codes.weight"] for folder in (start, perceived, told, both)]
-    assert all(torch.equal(codes[0], other) for other in codes[1:])
+def test_it_goes_on_from_an_earlier_output_with_its_codes(teach, tmp_path):
+    teach(tmp_path / "taught", 1)
+    teach(tmp_path / "further", 0, tmp_path / "taught", "--join", "0", "--first", "1")
+    taught, further = load_beside(tmp_path / "taught"), load_beside(tmp_path / "further")
+    assert all(torch.equal(taught[name], further[name]) for name in taught)
+    first, last = load(tmp_path / "taught"), load(tmp_path / "further")
+    assert all(torch.equal(first[name], last[name]) for name in first)
 
 
 def test_workers_make_the_same_batches(tiny):
