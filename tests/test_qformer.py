@@ -68,6 +68,19 @@ def test_a_block_of_padding_only_stays_finite(dtype):
     assert output.isfinite().all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_attends_as_float32_does(dtype):
+    attention = Attention(WIDTH, WIDTH, heads=2, dropout=0.0)
+    initialise(attention, seed=0)
+    attention.to(dtype)
+    frames = torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(0)).to(dtype)
+    allowed = torch.ones(6, 6, dtype=torch.bool).tril(-1)  # the first sees nothing, and so everything alike
+    fused = attention(frames, frames, allowed)
+    assert fused.dtype == dtype
+    exact = attention.float()(frames.float(), frames.float(), allowed)
+    torch.testing.assert_close(fused.float(), exact, atol=3e-2, rtol=3e-2)
+
+
 def test_without_causal_attention_frames_are_a_set():
     qformer = build("none")
     assert not any("causal_attention" in name for name in qformer.state_dict())

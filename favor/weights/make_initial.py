@@ -119,9 +119,9 @@ def place(model: FavorModel) -> None:
         patches[0, 1:] = plane(grid, grid, patches.shape[-1])
         queries[0] = plane(grid, queries.shape[1] // grid, queries.shape[-1])
         model.aligner.positions.weight[:block] = waves(torch.arange(block), model.config.frame_width)
-        for tokens in model.aligner.query_tokens:
-            count = tokens.shape[1]
-            tokens[0] = waves((torch.arange(count) + 0.5) * block / count, tokens.shape[-1])
+        for (frames, count), tokens in zip(qformer.resolutions, model.aligner.query_tokens, strict=True):
+            places = (torch.arange(count) + 0.5) * frames * model.config.slots / count
+            tokens[0] = waves(places, tokens.shape[-1])
 
 
 def plane(rows: int, columns: int, width: int) -> Tensor:

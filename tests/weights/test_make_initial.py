@@ -1,3 +1,4 @@
+import dataclasses
 import struct
 
 import numpy as np
@@ -6,8 +7,9 @@ import torch
 
 from favor.encoders.speech import SpeechEncoder
 from favor.errors import FavorError
+from favor.model import FavorModel
 from favor.presets import FAVOR_MINI
-from favor.weights.make_initial import read_variables, whisper_encoder
+from favor.weights.make_initial import place, read_variables, waves, whisper_encoder
 
 SIZES = FAVOR_MINI.speech
 
@@ -78,3 +80,15 @@ def test_another_file_is_refused(tmp_path):
     (tmp_path / "short.bin").write_bytes(write_model(tmp_path / "model.bin", variables()).read_bytes()[:4000])
     with pytest.raises(FavorError, match=r"is no model\.bin of CTranslate2"):
         read_variables(tmp_path / "short.bin")
+
+
+def test_queries_of_each_resolution_start_at_times_of_their_own_block():
+    resolutions = ((10, 30), (1, 3))
+    qformer = dataclasses.replace(FAVOR_MINI.causal_qformer, resolutions=resolutions)
+    prompter = FavorModel.from_pretrained("favor-mini").prompter
+    model = FavorModel(dataclasses.replace(FAVOR_MINI, causal_qformer=qformer), prompter)
+    place(model)
+    slots = FAVOR_MINI.slots
+    for (frames, count), queries in zip(resolutions, model.aligner.query_tokens, strict=True):
+        times = torch.linspace(0, frames * slots, 2 * count + 1)[1::2]  # the middles of equal parts
+        torch.testing.assert_close(queries[0], waves(times, queries.shape[-1]), atol=1e-4, rtol=1e-4)

@@ -1,0 +1,121 @@
+"""Clips as the frozen parts perceive them, and what is asked about them."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from favor.config import SPEECH_TOKENS_PER_FRAME
+from favor.media.clip import Clip
+from favor.model import FavorModel
+from favor.synthetic import SPLITS
+from favor.synthetic.choosing import shuffled
+from favor.synthetic.items import CAUSAL, FINE, STATIC, Item
+from favor.synthetic.world import ask_more, render_clip, write_for
+from favor.training.pretraining.rows import Asked
+
+TASKS = ("video_qa", "avsd", "avssd")  # that ask about what is shorter than a second, and about order and cause
+KINDS = (STATIC, FINE, CAUSAL)
+LONGEST = 20  # half seconds, so that one Q-Former can take a whole clip
+QUESTION = "What do you see and hear?"  # the image Q-Former is asked the same of all clips
+ROUNDS, MOST = 3, 4  # of further questions to each clip, and questions of each kind at most
+CLIPS_AT_ONCE = 32
+
+
+class World(Dataset[tuple[Clip, list[Item]] | None]):
+    """Clips of a split that are short enough and have both sound and picture, and what is asked about them."""
+
+    def __init__(self, split: str) -> None:
+        self.split = split
+
+    def __getitem__(self, index: int) -> tuple[Clip, list[Item]] | None:
+        """A clip, or None where it is too long."""
+        rng = np.random.default_rng((SPLITS[self.split], index))
+        scene, items = write_for(rng, TASKS[index % len(TASKS)])
+        if scene.seconds * 2 > LONGEST or not scene.audible or scene.picture != "video":
+            return None
+        items = shuffled(rng, ask_more(rng, scene, items, ROUNDS))
+        questions = [item for kind in KINDS for item in [i for i in items if i.kind == kind][:MOST]]
+        return render_clip(scene), questions
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What the frozen parts make of clips.
+
+    Attributes:
+        visual: (clips, half seconds, slots, hidden).
+        speech: (clips, half seconds, tokens of each, width).
+        shown: (clips,) half seconds with a picture.
+        heard: (clips,) half seconds with sound.
+    """
+
+    visual: Tensor
+    speech: Tensor
+    shown: Tensor
+    heard: Tensor
+
+    def __getitem__(self, numbers: Tensor) -> "Seen":
+        """Some of the clips."""
+        return Seen(*(getattr(self, field.name)[numbers] for field in dataclasses.fields(self)))
+
+
+def make_features(model: FavorModel, split: str, clips: int, folder: Path, workers: int) -> None:
+    """Writes what the frozen parts make of clips, in half precision, and what is asked about them."""
+    loader = DataLoader(
+        World(split), CLIPS_AT_ONCE, sampler=range(2 * clips), num_workers=workers, collate_fn=lambda made: made
+    )
+    parts: list[Seen] = []
+    asked: list[list[dict[str, Any]]] = []
+    for batch in loader:
+        made = [one for one in batch if one is not None][: clips - len(asked)]
+        if not made:
+            break
+        parts.append(perceive(model, [clip for clip, _ in made]))
+        asked += [[dataclasses.asdict(item) | {"needs": sorted(item.needs)} for item in items] for _, items in made]
+    seen = {
+        field.name: torch.cat([getattr(part, field.name) for part in parts]).cpu() for field in dataclasses.fields(Seen)
+    }
+    save_file(seen, folder / f"{split}.safetensors")
+    (folder / f"{split}.json").write_text(json.dumps(asked), encoding="utf-8")
+    print(f"{split}: {len(asked)} clips, {sum(map(len, asked))} questions", flush=True)
+
+
+@torch.inference_mode()
+def perceive(model: FavorModel, clips: Sequence[Clip]) -> Seen:
+    """What the frozen parts make of a few clips, filled up with zeros to ``LONGEST``."""
+    parts: tuple[list[Tensor], list[Tensor]] = [], []
+    for one in model.modalities(model.encode(clips), [QUESTION] * len(clips)):
+        assert one.visual is not None
+        assert one.speech is not None
+        parts[0].append(one.visual)
+        parts[1].append(one.speech.unflatten(0, (-1, SPEECH_TOKENS_PER_FRAME)))
+    visual, speech = (
+        torch.stack([torch.cat([p, p.new_zeros(LONGEST - len(p), *p.shape[1:])]) for p in part]).half()
+        for part in parts
+    )
+    shown, heard = (torch.tensor([len(p) for p in part]) for part in parts)
+    return Seen(visual, speech, shown, heard)
+
+
+class Clips:
+    """Clips as the frozen parts perceive them, and what is asked about them.
+
+    Args:
+        folder: of ``make_features``.
+        split: of the clips.
+        model: whose tokenizers are used.
+    """
+
+    def __init__(self, folder: Path, split: str, model: FavorModel) -> None:
+        self.seen = Seen(**load_file(folder / f"{split}.safetensors", device=str(model.device)))
+        rows = json.loads((folder / f"{split}.json").read_text(encoding="utf-8"))
+        self.items = [[Item(**row | {"needs": frozenset(row["needs"])}) for row in some] for some in rows]
+        self.asked = [Asked.of(items, model.prompter) for items in self.items]
