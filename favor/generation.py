@@ -1,6 +1,7 @@
 """Batched generation: prompts become tokens, a reason why they end, and how sure the model was of them."""
 
 import dataclasses
+import inspect
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -20,6 +21,9 @@ from transformers import (
 )
 
 FinishReason = Literal["stop", "length"]
+
+_parameters = inspect.signature(LlamaForCausalLM.forward).parameters
+CACHE = "cache" if "cache" in _parameters else "past_key_values"  # its name before transformers 5.24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,9 +136,9 @@ def generate(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, options: G
     ids = llm.generate(
         inputs_embeds=embeddings,
         attention_mask=mask,
-        past_key_values=cache,
         generation_config=_generation_config(llm, options),
         logits_processor=_processors(llm, options, recorder, embeddings.device),
+        **{CACHE: cache},
     )  # (batch, produced), filled up after a row's end token
     rows = [_until_end(row, llm.config.eos_token_id) for row in ids.tolist()]
     logprobs = score(llm, embeddings, mask, rows) if options.num_beams > 1 else recorder.finish(ids)

@@ -89,6 +89,7 @@ def test_a_row_stops_at_its_end_token_while_others_go_on(ending_llm, prompts):
     assert {len(row.token_ids) for row in cut} == {8}
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")  # users would see it
 def test_min_new_tokens_puts_the_end_off(ending_llm, prompts):
     options = GenerationOptions(max_new_tokens=8, min_new_tokens=5)
     assert len(ids_of(ending_llm, prompts[:1], options)[0]) >= 5
