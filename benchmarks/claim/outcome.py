@@ -77,7 +77,7 @@ def shown(mean: float, draws: np.ndarray, sign: str = "") -> str:
 
 
 def draw(results: pd.DataFrame, path: Path) -> None:
-    """Draws all accuracies with their intervals, and those of each seed as small dots."""
+    """Draws all accuracies with their intervals, those of each seed as small dots, and chance as a dotted line."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(KINDS), figsize=(12, 3.5), sharey=True)
@@ -88,9 +88,9 @@ def draw(results: pd.DataFrame, path: Path) -> None:
             right, total = count(rows[rows.variant == name])
             mean, (low, high) = share(right, total), np.percentile(drawn_shares((right, total)), INTERVAL)
             axis.errorbar(100 * mean, place, xerr=[[100 * (mean - low)], [100 * (high - mean)]], fmt="o", color="C0")
-            axis.plot(100 * right.sum(1) / total.sum(1), [place] * len(right), ".", color="C1")
-        axis.set(title=kind, xlabel="% answered right")
-        axis.axvline(100 * commonest(rows), color="grey", linestyle=":")
+            axis.plot(100 * right.sum(1) / total.sum(1), [place] * len(right), ".", color="C1", zorder=3)
+        axis.set(title=kind, xlabel="% answered right", xlim=(0, 100))
+        axis.axvline(100 * rows.chance.mean(), color="grey", linestyle=":")
         axis.set_yticks(places, list(TITLES.values()))
     figure.tight_layout()
     figure.savefig(path)
