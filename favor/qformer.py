@@ -36,7 +36,7 @@ class Attention(nn.Module):
 
         The order of operations is the release's: where attention is peaked another order, such as that of a fused
         kernel, moves the outputs by 3e-4 in float32. Scores are float32 in any precision. In bfloat16, where rounding
-        moves more, the fused kernel attends: it saves a training most of this layer's time and memory.
+        moves more, the fused kernel attends: on a CPU a step of training then takes less than half of the time here.
 
         Args:
             x: what asks.
