@@ -75,10 +75,10 @@ def test_half_precision_attends_as_float32_does(dtype):
     attention.to(dtype)
     frames = torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(0)).to(dtype)
     allowed = torch.ones(6, 6, dtype=torch.bool).tril(-1)  # the first sees nothing, and so everything alike
-    fused = attention(frames, frames, allowed)
-    assert fused.dtype == dtype
+    half = attention(frames, frames, allowed)
+    assert half.dtype == dtype
     exact = attention.float()(frames.float(), frames.float(), allowed)
-    torch.testing.assert_close(fused.float(), exact, atol=3e-2, rtol=3e-2)
+    torch.testing.assert_close(half.float(), exact, atol=3e-2, rtol=3e-2)
 
 
 def test_without_causal_attention_frames_are_a_set():

@@ -41,10 +41,10 @@ def train(variant: Variant, clips: Clips, seed: int, course: Course) -> None:
 
     def cost(step: int) -> tuple[Tensor, Measures]:
         numbers = np.random.default_rng((seed, step)).choice(len(clips.asked), BATCH, replace=False)
-        told = variant.in_half_precision(
+        told, diversity = variant.in_half_precision(
             clips.seen[torch.from_numpy(numbers).to(device)], [clips.asked[n] for n in numbers]
         )
-        return told.loss + DIVERSITY * told.diversity, {"right": (told.right.sum(), len(told.right))}
+        return told.loss + DIVERSITY * diversity, {"right": (told.right.sum(), len(told.right))}
 
     llm = [parameter for name, parameter in variant.model.llm.named_parameters() if "lora_" not in name]
     learn(cost, [(list(variant.model.aligner.parameters()), 1.0), (llm, LLM_FACTOR)], course)
@@ -53,10 +53,11 @@ def train(variant: Variant, clips: Clips, seed: int, course: Course) -> None:
 @torch.inference_mode()
 def ask(variant: Variant, clips: Clips) -> pd.DataFrame:
     """Asks everything about all clips: a row for each question, with whether the answer would be the very one."""
-    rights = [
-        variant.in_half_precision(clips.seen[numbers.to(variant.model.device)], [clips.asked[n] for n in numbers]).right
+    told = [
+        variant.in_half_precision(clips.seen[numbers.to(variant.model.device)], [clips.asked[n] for n in numbers])[0]
         for numbers in torch.arange(len(clips.asked)).split(BATCH)
     ]
+    rights = torch.cat([one.right for one in told]).tolist()
     items = [(number, item) for number, some in enumerate(clips.items) for item in some]
     return pd.DataFrame(
         {
@@ -67,7 +68,7 @@ def ask(variant: Variant, clips: Clips) -> pd.DataFrame:
             "chance": 1 / len(item.choices) if item.choices else 0.0,
             "right": right,
         }
-        for (number, item), right in zip(items, torch.cat(rights).tolist(), strict=True)
+        for (number, item), right in zip(items, rights, strict=True)
     )
 
 

@@ -19,7 +19,7 @@ from favor.synthetic import SPLITS
 from favor.synthetic.choosing import shuffled
 from favor.synthetic.items import CAUSAL, FINE, STATIC, Item
 from favor.synthetic.world import ask_more, render_clip, write_for
-from favor.training.pretraining.rows import Asked
+from favor.training.pretraining.rows import Asked, each_tensor
 
 TASKS = ("video_qa", "avsd", "avssd")  # that ask about what is shorter than a second, and about order and cause
 KINDS = (STATIC, FINE, CAUSAL)
@@ -64,7 +64,8 @@ class Seen:
 
     def __getitem__(self, numbers: Tensor) -> "Seen":
         """Some of the clips."""
-        return Seen(*(getattr(self, field.name)[numbers] for field in dataclasses.fields(self)))
+        some: Seen = each_tensor(self, lambda tensor: tensor[numbers])
+        return some
 
 
 def make_features(model: FavorModel, split: str, clips: int, folder: Path, workers: int) -> None:

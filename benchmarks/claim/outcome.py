@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from clips import KINDS, STATIC
+from clips import KINDS
 from variants import TITLES
+
+from favor.synthetic.items import STATIC
 
 BOTH = "audio and video"
 RESAMPLES, INTERVAL = 2000, (2.5, 97.5)  # of the bootstrap; percentiles

@@ -19,7 +19,7 @@ from favor.qformer import CausalQFormerLayer
 from favor.synchronise import audio_frames
 from favor.training.losses import IGNORED, diversity_loss
 from favor.training.pretraining.codes import leave_adapters
-from favor.training.pretraining.rows import Asked
+from favor.training.pretraining.rows import EVENNESS, Asked, Told
 from favor.weights.make_initial import place, waves
 
 TITLES = {
@@ -41,21 +41,6 @@ RUNS = {"apart": (("visual",), ("speech",)), "mute": (("visual",),)}  # what the
 PARTS = 3  # of questions, by their length, which the LLM reads one after the other
 
 Pair = tuple[int, list[int], list[int]]  # the number of a clip, and the ids of a question and of its answer
-
-
-@dataclasses.dataclass(frozen=True)
-class Told:
-    """What the LLM answers.
-
-    Attributes:
-        loss: the cross-entropy of the answers' tokens, where each answer counts as the root of its length.
-        right: (questions,) bool, whether greedy decoding would give the very answer.
-        diversity: the diversity loss.
-    """
-
-    loss: Tensor
-    right: Tensor
-    diversity: Tensor
 
 
 class Variant(nn.Module):
@@ -81,15 +66,19 @@ class Variant(nn.Module):
         self.model.requires_grad_(False)
         self.runs = RUNS.get(name, (("visual", "speech"),))
 
-    def in_half_precision(self, seen: Seen, asked: Sequence[Asked]) -> Told:
+    def in_half_precision(self, seen: Seen, asked: Sequence[Asked]) -> tuple[Told, Tensor]:
         """As ``forward``, with all parameters in bfloat16; their gradients are float32, as they are."""
         parts = self.model.named_parameters(prefix="model")
         halves = {name: one.bfloat16() for name, one in parts if name.startswith(("model.aligner.", "model.llm."))}
-        told: Told = torch.func.functional_call(self, halves, (seen, asked))
+        told: tuple[Told, Tensor] = torch.func.functional_call(self, halves, (seen, asked))
         return told
 
-    def forward(self, seen: Seen, asked: Sequence[Asked]) -> Told:
-        """Reads each clip once, and then its questions, those of like length together."""
+    def forward(self, seen: Seen, asked: Sequence[Asked]) -> tuple[Told, Tensor]:
+        """What the LLM answers, and the diversity loss.
+
+        It reads each clip once and then its questions, those of like length together: on a CPU that takes less than
+        rows of all questions (``favor.training.pretraining.rows.Reader``), where attention computes what is masked.
+        """
         runs = [self._query(seen, run) for run in self.runs]
         tokens, is_there = (torch.cat([run[place] for run in runs], dim=1) for place in (0, 1))
         read, is_read = self._read(tokens.flatten(1, 2), is_there.repeat_interleave(tokens.shape[2], 1))
@@ -101,9 +90,9 @@ class Variant(nn.Module):
         shares = lengths[order].cumsum() / lengths.sum()
         parts = np.split(order, np.searchsorted(shares, np.arange(1, PARTS) / PARTS))
         answers = [self._answer(read, is_read, [pairs[n] for n in part]) for part in parts]
-        losses, right, tokens = (torch.cat(part) for part in zip(*answers, strict=True))
-        loss = (losses * tokens**-0.5).sum() / (tokens**0.5).sum()
-        return Told(loss, right[np.argsort(order)], torch.stack([diversity for _, _, diversity in runs]).mean())
+        losses, right, counts = (torch.cat(part) for part in zip(*answers, strict=True))
+        loss = (losses * counts**-EVENNESS).sum() / (counts ** (1 - EVENNESS)).sum()
+        return Told(loss, right[order.argsort()]), torch.stack([diversity for _, _, diversity in runs]).mean()
 
     def _query(self, seen: Seen, run: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens (clips, blocks, queries, width), which blocks there are (clips, blocks), and the diversity loss."""
