@@ -34,7 +34,7 @@ setup(
             "weights/**/*.md",
             "weights/**/*.txt",
             "weights/**/*.safetensors",
-            "synthetic/voices/*",
+            "synthetic/rendering/voice_bank/*",
             "py.typed",
         ]
     },

@@ -5,11 +5,12 @@ Run it with:  python benchmarks/eager.py caption FILE --workers 2 --output DIR
 
 import sys
 
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 set_up()
 
-from pipeline import journal, supervisor  # noqa: E402 - behind what must come first
+from pipeline.execution import supervisor  # noqa: E402 - behind what must come first
+from pipeline.output import journal  # noqa: E402 - behind what must come first
 
 WORKER = "worker"
 
@@ -18,7 +19,7 @@ def main() -> None:
     journal.FLUSH_SECONDS = 0.05
     supervisor.COMMAND = (sys.executable, __file__, WORKER)
     if sys.argv[1:] == [WORKER]:
-        from pipeline.worker import main as work
+        from pipeline.execution.worker import main as work
 
         work()
     else:

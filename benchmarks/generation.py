@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from favor import Clip, FavorModel, GenerationOptions
-from favor.generation import generate
 from favor.importing.random_model import import_random
 from favor.importing.release import ImportOptions
-from favor.language import pad_left
+from favor.models.favor.generation import generate
+from favor.models.favor.language import pad_left
 
 QUESTIONS = [f"What is the source of the sound{' of the car' * place}?" for place in range(8)]
 NEW_TOKENS, ROUNDS = 128, 3

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from favor.media import cuts
+from favor.media.clock import Span
+from favor.media.corpus.files import MediaFile
 from favor.media.decode import decode_windows
-from favor.media.files import MediaFile
 from favor.media.probe import probe
 from favor.media.sampling import spans
-from favor.media.wanted import Span
+from favor.media.scenes import cuts
 
 SECONDS, RATE, LONGEST_SHOT = 240, 24, 12
 SOURCES = ("testsrc2", "gradients", "testsrc", "smptehdbars")

@@ -4,19 +4,19 @@ import importlib
 
 import click
 
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 # Each subcommand and the module that holds it.
 COMMANDS = {
-    "caption": "caption",
-    "qa": "qa",
-    "transcribe": "transcribe",
-    "plan": "plan",
-    "status": "status",
-    "diff": "diff",
-    "import": "import_",
-    "synthesize": "synthesize",
-    "train": "train",
+    "caption": "run.caption",
+    "qa": "run.qa",
+    "transcribe": "run.transcribe",
+    "plan": "run.plan",
+    "status": "output.status",
+    "diff": "output.diff",
+    "import": "model.import_",
+    "synthesize": "model.synthesize",
+    "train": "model.train",
 }
 
 

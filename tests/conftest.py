@@ -15,7 +15,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 set_up()  # before anything imports torch
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # before anything imports gcsfs: emulators speak no gRPC
@@ -161,8 +161,8 @@ def film_with_cuts(write_film, tmp_path_factory) -> tuple[Path, list[tuple[int, 
 @pytest.fixture(scope="session")
 def untrained_folder(tmp_path_factory):
     """A folder of favor-mini with random weights."""
-    from favor.checkpoints import PACKAGED, write_config
-    from favor.presets import FAVOR_MINI
+    from favor.models.favor.folder import PACKAGED, write_config
+    from favor.models.favor.presets import FAVOR_MINI
 
     folder = tmp_path_factory.mktemp("models") / "untrained"
     shutil.copytree(PACKAGED / FAVOR_MINI.name, folder, ignore=shutil.ignore_patterns("*.safetensors"))

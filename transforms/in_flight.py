@@ -5,7 +5,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 
-from transforms.records import Failure, Identity, Window
+from transforms.elements import Identity, Window
+from transforms.rows import Failure
 
 CRASHED = "worker_crashed"
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from favor.config import FavorConfig
-from favor.encoders.sound import UNUSED_RELEASED
 from favor.errors import FavorError
+from favor.importing.names import IGNORED
 from favor.importing.origins import Blip, Origin, Shape
 from favor.importing.tensor_files import TensorSource
-from favor.released_names import IGNORED
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.encoders.sound import UNUSED_RELEASED
 
 # The text branch of the causal Q-Former, heads, and the other half of Whisper and of InstructBLIP.
 UNUSED = {

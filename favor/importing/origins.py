@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from favor.config import FavorConfig
-from favor.model import FavorModel
-from favor.released_names import image_qformer_names, released_names, visual_biases, visual_names
+from favor.importing.names import image_qformer_names, released_names, visual_biases, visual_names
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.model import FavorModel
 
 Shape = tuple[int, ...]
 Blip = Literal["lavis", "hub"]  # the image Q-Former's two forms; the hub's holds the ViT too

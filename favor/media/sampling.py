@@ -4,7 +4,7 @@ import dataclasses
 
 from favor.media.clip import FRAMES_PER_SECOND
 
-FIXED, SCENES = SPLITS = ("fixed", "scenes")
+FIXED, SCENES = SPLIT_MODES = ("fixed", "scenes")
 
 
 @dataclasses.dataclass(frozen=True)

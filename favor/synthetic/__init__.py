@@ -5,7 +5,7 @@ the captions, the transcript, and questions with their answers. Training, valida
 (``SPLITS``); a clip is ``generate(seed, index)``.
 """
 
-from favor.synthetic.items import Item
+from favor.synthetic.questions.items import Item
 from favor.synthetic.world import FRAME_SIZE, SPLITS, TASKS, SyntheticClip, generate
 
 __all__ = ["FRAME_SIZE", "SPLITS", "TASKS", "Item", "SyntheticClip", "generate"]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from favor.errors import FavorError
-from favor.synthetic.encoding import suffix, write_scene
-from favor.synthetic.items import Item
+from favor.synthetic.questions.items import Item
+from favor.synthetic.rendering.film import suffix, write_scene
 from favor.synthetic.scene import Scene
 from favor.synthetic.world import VERSION, write
 

@@ -7,15 +7,16 @@ import numpy as np
 
 from favor.media.clip import FRAMES_PER_SECOND, Clip
 from favor.media.sampling import slot_count
-from favor.synthetic import asking, writing
-from favor.synthetic.choosing import Rng, chance, pick
-from favor.synthetic.dialogues import dialogues
-from favor.synthetic.items import Item
-from favor.synthetic.looking import looking_questions
-from favor.synthetic.render import render
+from favor.synthetic.chance import Rng, chance, pick
+from favor.synthetic.questions import tasks
+from favor.synthetic.questions.dialogues import dialogues
+from favor.synthetic.questions.items import Item
+from favor.synthetic.questions.looking import looking_questions
+from favor.synthetic.questions.watching import watching_questions
+from favor.synthetic.rendering.picture import render
+from favor.synthetic.rendering.sound import render_sound
 from favor.synthetic.scene import Scene
-from favor.synthetic.sounds import render_sound
-from favor.synthetic.watching import watching_questions
+from favor.synthetic.writing import scenes
 
 Written = tuple[Scene, list[Item]]
 
@@ -41,8 +42,8 @@ class SyntheticClip:
 
 
 def _picture(rng: Rng, signs: float = 0.4) -> Written:
-    scene = writing.write_picture(rng, signs)
-    return scene, [*asking.captions(rng, scene), *looking_questions(rng, scene, "vqa"), *asking.reading(rng, scene)]
+    scene = scenes.write_picture(rng, signs)
+    return scene, [*tasks.captions(rng, scene), *looking_questions(rng, scene, "vqa"), *tasks.reading(rng, scene)]
 
 
 def _signed_picture(rng: Rng) -> Written:
@@ -50,40 +51,40 @@ def _signed_picture(rng: Rng) -> Written:
 
 
 def _asked_picture(rng: Rng) -> Written:
-    return asking.spoken_question(rng, writing.write_picture(rng))
+    return tasks.spoken_question(rng, scenes.write_picture(rng))
 
 
 def _sounds(rng: Rng) -> Written:
-    scene = writing.write_sounds(rng)
-    return scene, asking.captions(rng, scene)
+    scene = scenes.write_sounds(rng)
+    return scene, tasks.captions(rng, scene)
 
 
 def _speech(rng: Rng) -> Written:
-    scene = writing.write_speech(rng)
-    return scene, [*asking.captions(rng, scene), *asking.transcript(rng, scene, "asr")]
+    scene = scenes.write_speech(rng)
+    return scene, [*tasks.captions(rng, scene), *tasks.transcript(rng, scene, "asr")]
 
 
 def _talk(rng: Rng) -> Written:
-    scene = writing.write_talk(rng)
-    items = [*asking.captions(rng, scene), *asking.transcript(rng, scene, "avsr"), *asking.reading(rng, scene)]
+    scene = scenes.write_talk(rng)
+    items = [*tasks.captions(rng, scene), *tasks.transcript(rng, scene, "avsr"), *tasks.reading(rng, scene)]
     return scene, [*items, *looking_questions(rng, scene, "video_qa")]
 
 
 def _action(rng: Rng) -> Written:
-    scene = writing.write_action(rng)
-    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *dialogues(rng, scene)]
+    scene = scenes.write_action(rng)
+    return scene, [*tasks.captions(rng, scene), *tasks.watching(rng, scene), *dialogues(rng, scene)]
 
 
 def _source(rng: Rng) -> Written:
-    scene = writing.write_source(rng)
-    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *asking.source(rng, scene)]
+    scene = scenes.write_source(rng)
+    return scene, [*tasks.captions(rng, scene), *tasks.watching(rng, scene), *tasks.source(rng, scene)]
 
 
 def _match(rng: Rng) -> Written:
     if chance(rng, 0.5):
-        return asking.spoken_description(rng, writing.write_picture(rng, signs=0.0))
-    scene = writing.write_match(rng)
-    return scene, asking.match(rng, scene)
+        return tasks.spoken_description(rng, scenes.write_picture(rng, signs=0.0))
+    scene = scenes.write_match(rng)
+    return scene, tasks.match(rng, scene)
 
 
 # Which writers make clips with which tasks.

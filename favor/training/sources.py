@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from favor.config import FavorConfig
-from favor.errors import FavorError
+from favor.errors import ConfigError, FavorError
 from favor.media.clip import Clip
 from favor.media.decode import read_clip
+from favor.models.favor.config import FavorConfig
+from favor.structs import read_dataclass
 from favor.synthetic import SPLITS, generate
 from favor.training.examples import TASK_MODALITIES, TASKS, Example
 from favor.training.mixing import Generator, Group
-from favor.values import ConfigError, read_dataclass
 
 LARGEST_INDEX = 2**31  # of clips of the generated world
 CLIPS_KEPT = 16  # decoded; enough for the questions to one clip, and for a handful of clips to be learnt by heart
@@ -65,7 +65,7 @@ class ManifestSource:
     def __init__(self, paths: Sequence[str | Path], config: FavorConfig) -> None:
         self.config = config
         self._rows: dict[str, dict[Span, list[Row]]] = {}
-        for row in (row for path in paths for row in read_manifest(Path(path))):
+        for row in (row for path in paths for row in read_examples(Path(path))):
             self._rows.setdefault(row.task, {}).setdefault(row.span, []).append(row)
 
     def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[Group]:
@@ -97,7 +97,7 @@ def _read(uri: str, start: float, end: float | None, size: int, sampling: str) -
     return read_clip(uri, start, end, size, sampling)
 
 
-def read_manifest(path: Path) -> list[Row]:
+def read_examples(path: Path) -> list[Row]:
     """Reads the rows of a manifest.
 
     Raises:

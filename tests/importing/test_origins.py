@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from favor.importing.names import IGNORED
 from favor.importing.origins import join_biases, merge_lora, released_layout
-from favor.presets import FAVOR_13B, VIDEO_SALMONN_13B
-from favor.released_names import IGNORED
+from favor.models.favor.presets import FAVOR_13B, VIDEO_SALMONN_13B
 
 CHECKPOINTS = Path(__file__).parents[1] / "data" / "checkpoints"
 

@@ -12,9 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from favor.errors import FavorError
-from favor.importing.pickles import check_zip
 from favor.importing.release import ImportOptions, import_release
-from favor.importing.tensor_files import TensorFile
+from favor.importing.tensor_files import TensorFile, check_zip
 
 
 class Code:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from favor.synthetic import speech
-from favor.synthetic.render import draw, sign_box
+from favor.synthetic.rendering import voices
+from favor.synthetic.rendering.picture import draw, sign_box
+from favor.synthetic.rendering.sound import KINDS, render_sound
 from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, Waypoint
-from favor.synthetic.sounds import KINDS, render_sound
 from favor.synthetic.vocabulary import COLOURS, SIZES, SOUNDS
 from favor.synthetic.world import write
 
@@ -133,7 +133,7 @@ def test_words_lie_where_the_transcript_says():
         spoken = [(utterance, word) for utterance in scene.utterances for word in utterance.words]
         assert scene.transcript.split() == [word.text for _, word in spoken]
         for utterance, word in spoken:
-            voice = speech.spoken(utterance.voice, word.text, utterance.percent)
+            voice = voices.spoken(utterance.voice, word.text, utterance.percent)
             first = round(word.start * RATE)
             part = samples[first : first + len(voice)]
             assert np.corrcoef(part, voice)[0, 1] > 0.8, word

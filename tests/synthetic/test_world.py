@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from favor.synthetic import SPLITS, TASKS, generate
-from favor.synthetic.drafting import Stage
 from favor.synthetic.vocabulary import COLOURS
 from favor.synthetic.world import ask_more, write, write_for
+from favor.synthetic.writing.drafting import Stage
 
 HASH = """
 import hashlib

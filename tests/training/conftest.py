@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from accelerate.state import AcceleratorState
 
-from favor.config import (
+from favor.media.clip import Clip
+from favor.models.favor.config import (
     CausalQFormerConfig,
     ImageQFormerConfig,
     LanguageConfig,
@@ -15,10 +16,9 @@ from favor.config import (
     SpeechConfig,
     VisualConfig,
 )
-from favor.initialise import initialise
-from favor.media.clip import Clip
-from favor.model import FavorModel
-from favor.presets import FAVOR_MINI
+from favor.models.favor.loading import initialise
+from favor.models.favor.model import FavorModel
+from favor.models.favor.presets import FAVOR_MINI
 from favor.training.examples import Example
 
 TINY = dataclasses.replace(
