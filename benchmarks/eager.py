@@ -15,18 +15,18 @@ from pipeline.output import journal  # noqa: E402 - behind what must come first
 WORKER = "worker"
 
 
-def main() -> None:
+def run_worker() -> None:
     journal.FLUSH_SECONDS = 0.05
-    supervisor.COMMAND = (sys.executable, __file__, WORKER)
+    supervisor.WORKER_COMMAND = (sys.executable, __file__, WORKER)
     if sys.argv[1:] == [WORKER]:
-        from pipeline.execution.worker import main as work
+        from pipeline.execution.worker import run_worker as work
 
         work()
     else:
-        from jobs.main import main as favor
+        from jobs.main import run_worker as favor
 
         favor()
 
 
 if __name__ == "__main__":
-    main()
+    run_worker()

@@ -64,7 +64,7 @@ def seconds(action: Callable[[], object]) -> float:
 def measure(name: str, path: Path, truth: list[int], window_ms: int) -> None:
     duration = probe(MediaFile(str(path), path.stat().st_size, "")).duration_ms
     found: list[Span] = []
-    search = seconds(lambda: found.extend(cuts.scene_spans(str(path), (0, duration), window_ms)))
+    search = seconds(lambda: found.extend(cuts.find_scene_spans(str(path), (0, duration), window_ms)))
     decode = seconds(lambda: sum(1 for _ in decode_windows(str(path), spans(duration, window_ms), 224)))
     ends = [(start + window_ms, end) for start, end in found if start + window_ms < duration]
     gaps = [[abs(cut - target) for cut in truth if abs(cut - target) <= window_ms // 2] for target, _ in ends]

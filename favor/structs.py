@@ -8,10 +8,10 @@ from typing import Any, Literal, TypeVar
 
 from favor.errors import ConfigError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def read_dataclass(cls: type[T], values: Any, where: str) -> T:
+def read_dataclass(cls: type[_T], values: Any, where: str) -> _T:
     """Makes a dataclass of JSON values; what is not given has its default.
 
     Args:

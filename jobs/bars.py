@@ -10,7 +10,7 @@ from tqdm import tqdm
 from favor.importing.writing import ByteProgress
 
 
-class Bar(ByteProgress):
+class ByteBar(ByteProgress):
     """Shows each stage as a bar of its own, on a terminal only."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 class JobGroup(click.Group):
-    """Finds a subcommand as ``command`` in its module."""
+    """Finds a subcommand NAME as ``NAME_command`` in its module."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Returns the subcommands in the order in which they are told."""
@@ -29,7 +29,9 @@ class JobGroup(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Returns a subcommand."""
-        return importlib.import_module(f"jobs.{COMMANDS[name]}").command if name in COMMANDS else None
+        if name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"jobs.{COMMANDS[name]}"), f"{name}_command")
 
 
 @click.group(cls=JobGroup, context_settings={"help_option_names": ["-h", "--help"]})

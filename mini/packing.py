@@ -15,11 +15,11 @@ from torch.nn import functional as F
 
 from favor.models.favor.language import Prompter
 from favor.models.favor.model import FavorModel
-from favor.synthetic import TASKS, Item
+from favor.synthetic import WORLD_TASKS, Item
 from favor.synthetic.questions.items import CAUSAL, FINE, STATIC
 from favor.training.objective import IGNORED
 
-GROUPS = (STATIC, FINE, CAUSAL, *TASKS)  # of questions: their kind, or else their task
+GROUPS = (STATIC, FINE, CAUSAL, *WORLD_TASKS)  # of questions: their kind, or else their task
 ALIGNED = 8  # tokens of which a row is a multiple: what a GPU's attention reads at once
 EVENNESS = 0.5  # 0 weighs all tokens alike, so that captions count most, and 1 all answers, be they long or short
 

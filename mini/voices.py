@@ -18,7 +18,7 @@ from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
 from favor.media.clip import SAMPLE_RATE
-from favor.synthetic.rendering.voices import INDEX, VOICES
+from favor.synthetic.rendering.voices import VOICES, WORD_INDEX
 from favor.synthetic.vocabulary import spoken_words
 
 GAP = SAMPLE_RATE // 10
@@ -69,7 +69,7 @@ def main() -> None:
             parts += [np.zeros(GAP, np.float32), samples]
             start += GAP + len(samples)
         path.write_bytes(encode(np.concatenate([*parts, np.zeros(SAMPLE_RATE, np.float32)])))
-    INDEX.write_text(json.dumps(index, separators=(",", ":")) + "\n", encoding="utf-8")
+    WORD_INDEX.write_text(json.dumps(index, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def _question(row: dict[str, Any] | RowError, where: str) -> Question:
     return Question(ANSWERS, str(row["question_id"]), str(row["question"]), uri and absolute_uri(uri))
 
 
-OWN_COLUMNS = frozenset(name for schema in SCHEMAS.values() for name in schema.names)
+TABLE_COLUMNS = frozenset(name for schema in SCHEMAS.values() for name in schema.names)
 
 
 def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:
@@ -69,7 +69,7 @@ def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:
         except store_errors() as error:
             raise FavorError(f"cannot read the manifest {path}: {error.__cause__ or error}") from error
         for name in head.label_types:
-            if name.lower() in OWN_COLUMNS:  # DuckDB does not tell small letters from capitals
+            if name.lower() in TABLE_COLUMNS:  # DuckDB does not tell small letters from capitals
                 raise FavorError(f"{path}: the tables have a column {name.lower()!r} of their own; rename it")
         label_types = united(label_types, head.label_types, path)
         streamed = streamed or not head.whole

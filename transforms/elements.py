@@ -8,7 +8,7 @@ from favor.media.clip import Clip
 from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from transforms.rows import CAPTIONS, TRANSCRIPTS, Result
 
-LANGUAGE = "{language}"
+LANGUAGE_PLACEHOLDER = "{language}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Question:
             MediaError: ``no_language`` if it names the file's language, which no manifest gives.
         """
         text = (self.table == CAPTIONS and media.entry.prompt) or self.text
-        if LANGUAGE in text:
+        if LANGUAGE_PLACEHOLDER in text:
             language = media.entry.label("language")
             if language is None:
                 raise MediaError("no_language", f"{media.uri}: no manifest gives its language, which {text!r} needs")
-            text = text.replace(LANGUAGE, str(language))
+            text = text.replace(LANGUAGE_PLACEHOLDER, str(language))
         return dataclasses.replace(self, text=text)
 
 

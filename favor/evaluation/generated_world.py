@@ -18,19 +18,19 @@ import numpy as np
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor.model import FavorModel
-from favor.synthetic import SPLITS, TASKS, Item, SyntheticClip, generate
+from favor.synthetic import SPLITS, WORLD_TASKS, Item, SyntheticClip, generate_clips
 from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SOUNDS
 
 CLIPS_AT_ONCE = 8
-QUESTIONS = 2  # of each kind to a clip, so that no clip decides alone
-TRANSCRIPTS, CAPTIONS = ("asr", "avsr"), ("ac", "ic", "caption")
-OPTIONS = GenerationOptions(max_new_tokens=72)
+QUESTIONS_PER_KIND = 2  # of each kind to a clip, so that no clip decides alone
+TRANSCRIPT_TASKS, CAPTION_TASKS = ("asr", "avsr"), ("ac", "ic", "caption")
+GENERATION = GenerationOptions(max_new_tokens=72)
 
-Asked = tuple[Scene, Item, str]  # what was asked, and what the model said
+Exchange = tuple[Scene, Item, str]  # what was asked, and what the model said
 
 
-def score(model: FavorModel, clips: int, split: str = "validation", without: str | None = None) -> dict[str, Any]:
+def score_model(model: FavorModel, clips: int, split: str = "validation", without: str | None = None) -> dict[str, Any]:
     """Asks about held-out clips of all tasks in turn.
 
     Args:
@@ -44,10 +44,10 @@ def score(model: FavorModel, clips: int, split: str = "validation", without: str
         ``majority`` (the commonest answer always); or ``wer``; or ``recall`` of the objects and sounds that are there
         and ``invented``, the share of those told that are not.
     """
-    asked: list[Asked] = []
+    asked: list[Exchange] = []
     for first in range(0, clips, CLIPS_AT_ONCE):
         asked += _ask(model, range(first, min(clips, first + CLIPS_AT_ONCE)), SPLITS[split], without)
-    groups: dict[str, list[Asked]] = {}
+    groups: dict[str, list[Exchange]] = {}
     for scene, item, text in asked:
         groups.setdefault(_group(item, without), []).append((scene, item, text))
     return {name: _score(groups[name]) for name in sorted(groups)}
@@ -58,8 +58,8 @@ def _group(item: Item, without: str | None) -> str:
     return " ".join([item.task, *([item.kind] if item.kind else []), *needs])
 
 
-def _ask(model: FavorModel, indices: Iterable[int], seed: int, without: str | None) -> list[Asked]:
-    made = [generate(seed, index, (TASKS[index % len(TASKS)],)) for index in indices]
+def _ask(model: FavorModel, indices: Iterable[int], seed: int, without: str | None) -> list[Exchange]:
+    made = [generate_clips(seed, index, (WORLD_TASKS[index % len(WORLD_TASKS)],)) for index in indices]
     shown = {id(clip): clip.clip if without is None else _lacking(clip.clip, without) for clip in made}
     drawn = [_draw(clip, np.random.default_rng((seed, index))) for index, clip in zip(indices, made, strict=True)]
     pairs = [
@@ -69,7 +69,7 @@ def _ask(model: FavorModel, indices: Iterable[int], seed: int, without: str | No
         return []
     left = {key: clip for key, clip in shown.items() if clip is not None}
     features = dict(zip(left, model.encode(list(left.values())), strict=True))
-    answers = model.answer([features[id(clip)] for clip, _ in pairs], [item.question for _, item in pairs], OPTIONS)
+    answers = model.answer([features[id(clip)] for clip, _ in pairs], [item.question for _, item in pairs], GENERATION)
     return [(clip.scene, item, answer.text) for (clip, item), answer in zip(pairs, answers, strict=True)]
 
 
@@ -79,7 +79,7 @@ def _draw(clip: SyntheticClip, rng: np.random.Generator) -> list[Item]:
     return [
         item
         for kind in dict.fromkeys(i.kind for i in items)
-        for item in [i for i in items if i.kind == kind][:QUESTIONS]
+        for item in [i for i in items if i.kind == kind][:QUESTIONS_PER_KIND]
     ]
 
 
@@ -90,15 +90,15 @@ def _lacking(clip: Clip, what: str) -> Clip | None:
     return None if clip.audio is None else Clip(audio=clip.audio)
 
 
-def _score(asked: Sequence[Asked]) -> dict[str, Any]:
+def _score(asked: Sequence[Exchange]) -> dict[str, Any]:
     task = asked[0][1].task
-    if task in TRANSCRIPTS:
+    if task in TRANSCRIPT_TASKS:
         said = [plain(text) for _, _, text in asked]
         return {"n": len(asked), "wer": round(jiwer.wer([plain(item.answer) for _, item, _ in asked], said), 4)}
-    return _score_captions(asked) if task in CAPTIONS else _score_answers(asked)
+    return _score_captions(asked) if task in CAPTION_TASKS else _score_answers(asked)
 
 
-def _score_answers(asked: Sequence[Asked]) -> dict[str, Any]:
+def _score_answers(asked: Sequence[Exchange]) -> dict[str, Any]:
     right = sum(plain(text) == plain(item.answer) for _, item, text in asked)
     common = Counter(plain(item.answer) for _, item, _ in asked).most_common(1)[0][1]
     chance = sum(1 / len(item.choices) if item.choices else 0.0 for _, item, _ in asked)
@@ -106,7 +106,7 @@ def _score_answers(asked: Sequence[Asked]) -> dict[str, Any]:
     return {"n": len(asked)} | {name: round(value / len(asked), 4) for name, value in shares.items()}
 
 
-def _score_captions(asked: Sequence[Asked]) -> dict[str, Any]:
+def _score_captions(asked: Sequence[Exchange]) -> dict[str, Any]:
     """Objects with their colours and sounds: those of the reference, and those that the model tells."""
     there = [things(item.answer) for _, item, _ in asked]
     told = [things(text) for _, _, text in asked]
@@ -132,7 +132,7 @@ _SOUNDS = "|".join(f"{noun} {verb}" for noun, verb, _ in SOUNDS.values())
 THINGS = re.compile(rf"\b(?:{_OBJECTS}|{_SOUNDS})\b")
 
 
-def main() -> None:
+def print_scores() -> None:
     """Scores a model and prints the table as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a model's name or folder")
@@ -140,9 +140,9 @@ def main() -> None:
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--without", choices=("audio", "video"))
     options = parser.parse_args()
-    scores = score(FavorModel.from_pretrained(options.model), options.clips, options.split, options.without)
+    scores = score_model(FavorModel.from_pretrained(options.model), options.clips, options.split, options.without)
     print(json.dumps(scores, indent=2))
 
 
 if __name__ == "__main__":
-    main()
+    print_scores()

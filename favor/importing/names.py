@@ -22,7 +22,7 @@ ALIASES = {
 }
 
 # Computed rather than learned, or saved but never used: video-SALMONN's second Q-Former, InstructBLIP's projection.
-IGNORED = re.compile(r"(.*\.position_ids|.*rotary_emb\.inv_freq|low_Qformer\..*|llm_proj\..*)$")
+SKIPPED = re.compile(r"(.*\.position_ids|.*rotary_emb\.inv_freq|low_Qformer\..*|llm_proj\..*)$")
 
 
 def canonical(name: str) -> str:

@@ -14,7 +14,7 @@ from favor.errors import FavorError
 from favor.importing import accounting
 from favor.importing.origins import Origin, merged, origins, parameter_shapes
 from favor.importing.releases import Release, recipe
-from favor.importing.sizes import read_config
+from favor.importing.sizes import read_hub_sizes
 from favor.importing.sources import Opened, describe_files, fetch, open_release, used_files
 from favor.importing.tensor_files import Spec, TensorSource
 from favor.importing.tokenizers import read_tokenizers
@@ -120,7 +120,7 @@ def plan_folder(base: FavorConfig, opened: Opened, options: ImportOptions) -> tu
     Raises:
         FavorError: if the files make no model.
     """
-    config = read_config(base, opened.tensors, opened.configs, opened.blip, options.config)
+    config = read_hub_sizes(base, opened.tensors, opened.configs, opened.blip, options.config)
     shapes = parameter_shapes(config)
     found = origins(config, shapes, opened.blip)
     accounting.check(config, shapes, found, opened.tensors, opened.blip)

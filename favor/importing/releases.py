@@ -33,7 +33,7 @@ class SourceKind:
 
 LAVIS = "https://storage.googleapis.com/sfr-vision-language-research/LAVIS/models"
 
-KINDS = {
+SOURCE_KINDS = {
     "delta": SourceKind("the trained parameters", ()),
     "eva": SourceKind("the ViT", (f"{LAVIS}/BLIP2/eva_vit_g.pth",), file="eva_vit_g.pth"),
     "instructblip": SourceKind(
@@ -77,8 +77,8 @@ class Release:
 
 
 def _recipe(preset: str, names: tuple[str, ...], delta: SourceKind, vicuna: str) -> Release:
-    llm = dataclasses.replace(KINDS["llm"], published=(vicuna,))
-    return Release(preset, {**{name: KINDS[name] for name in names}, "delta": delta, "llm": llm})
+    llm = dataclasses.replace(SOURCE_KINDS["llm"], published=(vicuna,))
+    return Release(preset, {**{name: SOURCE_KINDS[name] for name in names}, "delta": delta, "llm": llm})
 
 
 def _delta(*published: str, file: str | None = None) -> SourceKind:

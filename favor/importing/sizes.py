@@ -24,7 +24,7 @@ CROSS_LAYER = r"Qformer\.bert\.encoder\.layer\.(\d+)\.crossattention\."
 LORA = "llama_model.base_model.model.model.layers.0.self_attn.{}.lora_A.default.weight"
 
 
-def read_config(
+def read_hub_sizes(
     preset: FavorConfig,
     sources: Mapping[str, TensorSource],
     hub_configs: Mapping[str, Section],
@@ -155,7 +155,7 @@ SPEECH = (
     "num_mel_bins",
     "max_source_positions",
 )
-LANGUAGE = (
+LLAMA_SIZES = (
     "vocab_size",
     "hidden_size",
     "intermediate_size",
@@ -204,7 +204,7 @@ def language_sizes(config: Section) -> Section:
     _expect("the LLM", {"head_dim": llama.head_dim}, {"head_dim": llama.hidden_size // llama.num_attention_heads})
     pad = llama.pad_token_id
     return {
-        **{name: getattr(llama, name) for name in LANGUAGE},
+        **{name: getattr(llama, name) for name in LLAMA_SIZES},
         "rope_theta": rope["rope_theta"],
         "pad_token_id": None if pad is None or pad < 0 else pad,  # early Llamas say -1
     }

@@ -20,9 +20,9 @@ from favor.importing.tensor_files import TensorFile, TensorSource, check_zip, lo
 from favor.importing.tokenizers import TOKENIZER_MODEL, VOCABULARY
 from favor.importing.writing import ByteProgress
 from favor.io.checksums import sha256
+from favor.models.favor.folder import CONFIG
 
-CONFIG = "config.json"
-WEIGHTS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
+WEIGHT_FILES = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
 FOLDERS = ("whisper", "llm", "bert")
 
 
@@ -118,7 +118,7 @@ _RENAMES = {"delta": canonical, "whisper": _whisper_key}
 
 
 def _weights(folder: Path) -> list[Path]:
-    for pattern in WEIGHTS:
+    for pattern in WEIGHT_FILES:
         if found := sorted(folder.glob(pattern)):
             return found
     raise FavorError(f"{folder} holds no weights (no model.safetensors or pytorch_model.bin); is it the right folder?")

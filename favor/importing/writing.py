@@ -15,11 +15,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from favor.importing.tensor_files import Spec
-from favor.io.checksums import write_manifest
+from favor.io.checksums import write_checksums
 from favor.models.favor.config import FavorConfig
 from favor.models.favor.folder import LANGUAGE_TOKENIZER, QUESTION_TOKENIZER, write_config
 
-PACKAGES = ("favor-on-beam", "torch", "transformers", "tokenizers", "safetensors", "sentencepiece", "numpy")
+MODEL_PACKAGES = ("favor-on-beam", "torch", "transformers", "tokenizers", "safetensors", "sentencepiece", "numpy")
 
 
 class ByteProgress:
@@ -32,12 +32,11 @@ class ByteProgress:
         """Notes that so many bytes more are done."""
 
 
-GIGABYTE = 1_000_000_000
-SHARD_BYTES = 2 * GIGABYTE
-INDEX = "model.safetensors.index.json"
+SHARD_BYTES = 2_000_000_000
+SHARD_INDEX = "model.safetensors.index.json"
 
 # The format's names of the types that weights may have.
-DTYPES = {
+SAFETENSORS_TYPES = {
     torch.float64: "F64",
     torch.float32: "F32",
     torch.float16: "F16",
@@ -84,7 +83,7 @@ def write_shards(
     weight_map = {entry.name: name for name, shard in zip(names, shards, strict=True) for entry in shard}
     total = sum(entry.spec.bytes for shard in shards for entry in shard)
     index = json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}, indent=2) + "\n"
-    (folder / INDEX).write_text(index, encoding="utf-8")
+    (folder / SHARD_INDEX).write_text(index, encoding="utf-8")
     return digests
 
 
@@ -123,7 +122,7 @@ def _header(shard: Sequence[PendingTensor]) -> bytes:
     end = 0
     for entry in shard:
         start, end = end, end + entry.spec.bytes
-        dtype = DTYPES[entry.spec.dtype]
+        dtype = SAFETENSORS_TYPES[entry.spec.dtype]
         header[entry.name] = {"dtype": dtype, "shape": list(entry.spec.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     return text + b" " * (-len(text) % 8)
@@ -161,5 +160,5 @@ def write_model(
     for tokenizer, name in zip(tokenizers, (LANGUAGE_TOKENIZER, QUESTION_TOKENIZER), strict=True):
         tokenizer.save_pretrained(folder / name)
     digests = write_shards(entries, folder, shard_bytes, progress.advance)
-    versions = {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
-    write_manifest(folder, {**facts, "versions": versions}, digests)
+    versions = {"python": platform.python_version(), **{package: version(package) for package in MODEL_PACKAGES}}
+    write_checksums(folder, {**facts, "versions": versions}, digests)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-MANIFEST = "manifest.json"
+CHECKSUMS_FILE = "manifest.json"
 BLOCK_BYTES = 16_000_000
 
 
@@ -25,7 +25,7 @@ def sha256(path: Path, progress: Callable[[int], object] = lambda _: None) -> st
     return digest.hexdigest()
 
 
-def write_manifest(folder: Path, facts: Mapping[str, Any], known: Mapping[str, str]) -> None:
+def write_checksums(folder: Path, facts: Mapping[str, Any], known: Mapping[str, str]) -> None:
     """Writes the manifest of a complete folder.
 
     Args:
@@ -38,7 +38,7 @@ def write_manifest(folder: Path, facts: Mapping[str, Any], known: Mapping[str, s
         name: {"bytes": path.stat().st_size, "sha256": known.get(name) or sha256(path)} for name, path in files.items()
     }
     text = json.dumps({**facts, "files": described}, indent=2) + "\n"
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    (folder / CHECKSUMS_FILE).write_text(text, encoding="utf-8")
 
 
 def recorded(folder: Path, path: Path) -> str | None:
@@ -47,7 +47,7 @@ def recorded(folder: Path, path: Path) -> str | None:
     Returns:
         None if there is no record, or the file has another size than recorded or is newer than the record.
     """
-    manifest = folder / MANIFEST
+    manifest = folder / CHECKSUMS_FILE
     if not manifest.is_file():
         return None
     entry = json.loads(manifest.read_text(encoding="utf-8"))["files"].get(str(path.relative_to(folder)))

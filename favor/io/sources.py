@@ -12,7 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 from favor.errors import MediaError
 
 BLOCKS = 2048  # of a file; the ends of what a window needs cost a block each, more of them cost more requests
-BLOCK_BYTES = (1 << 17, 1 << 20)  # the smallest and the largest request to remote storage
+REQUEST_BYTES = (1 << 17, 1 << 20)  # the smallest and the largest request to remote storage
 BLOCKS_KEPT = 64  # sound and picture may lie in different places of a file, which are read in turns
 READ_ERRORS = (OSError, EOFError, MemoryError, aiohttp.ClientError)  # what reading a file can raise, wherever it is
 
@@ -47,5 +47,5 @@ def open_source(uri: str) -> Iterator[Any]:
 
 def block_bytes(size: int | None) -> int:
     """Returns how much of a remote file of so many bytes is read at once; None is a size that nobody tells."""
-    smallest, largest = BLOCK_BYTES
+    smallest, largest = REQUEST_BYTES
     return min(max((size or 0) // BLOCKS, smallest), largest)

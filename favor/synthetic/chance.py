@@ -6,15 +6,15 @@ from typing import TypeVar
 import numpy as np
 
 Rng = np.random.Generator
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def pick(rng: Rng, options: Sequence[T]) -> T:
+def pick(rng: Rng, options: Sequence[_T]) -> _T:
     """Returns one of several options."""
     return options[int(rng.integers(len(options)))]
 
 
-def shuffled(rng: Rng, options: Sequence[T]) -> list[T]:
+def shuffled(rng: Rng, options: Sequence[_T]) -> list[_T]:
     """Returns the options in random order."""
     return [options[int(index)] for index in rng.permutation(len(options))]
 

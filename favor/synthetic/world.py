@@ -5,20 +5,19 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from favor.media.clip import FRAMES_PER_SECOND, Clip
+from favor.media.clip import DEFAULT_FRAMES_PER_SECOND, Clip
 from favor.media.sampling import slot_count
 from favor.synthetic.chance import Rng, chance, pick
 from favor.synthetic.questions import tasks
 from favor.synthetic.questions.dialogues import dialogues
 from favor.synthetic.questions.items import Item
 from favor.synthetic.questions.looking import looking_questions
+from favor.synthetic.questions.tasks import Written
 from favor.synthetic.questions.watching import watching_questions
 from favor.synthetic.rendering.picture import render
 from favor.synthetic.rendering.sound import render_sound
 from favor.synthetic.scene import Scene
 from favor.synthetic.writing import scenes
-
-Written = tuple[Scene, list[Item]]
 
 FRAME_SIZE = 128  # pixels, what favor-mini looks at
 ATTEMPTS = 1000
@@ -102,10 +101,10 @@ RECIPES: dict[str, tuple[Callable[[Rng], Written], ...]] = {
     "avssd": (_source,),
     "caption": (_picture, _sounds, _speech, _talk, _action, _action),
 }
-TASKS = tuple(RECIPES)
+WORLD_TASKS = tuple(RECIPES)
 
 
-def generate(seed: int, index: int, tasks: Collection[str] | None = None) -> SyntheticClip:
+def generate_clips(seed: int, index: int, tasks: Collection[str] | None = None) -> SyntheticClip:
     """Makes a clip; the same arguments make the same clip in any process, whatever was made before.
 
     Each clip is made for one of the tasks, all of them equally often, and carries what else can be asked about it.
@@ -114,7 +113,7 @@ def generate(seed: int, index: int, tasks: Collection[str] | None = None) -> Syn
     Args:
         seed: of a split, such as those of ``SPLITS``; clips of different seeds are independent.
         index: which clip.
-        tasks: what may be asked; all of ``TASKS`` if not given.
+        tasks: what may be asked; all of ``WORLD_TASKS`` if not given.
 
     Raises:
         ValueError: if there is no such task, or none at all.
@@ -124,14 +123,14 @@ def generate(seed: int, index: int, tasks: Collection[str] | None = None) -> Syn
 
 
 def write(seed: int, index: int, tasks: Collection[str] | None = None) -> tuple[Scene, tuple[Item, ...]]:
-    """Returns the scene and the questions of `generate`, without its frames and samples.
+    """Returns the scene and the questions of `generate_clips`, without its frames and samples.
 
     Raises:
         ValueError: if there is no such task, or none at all.
     """
-    wanted = TASKS if tasks is None else tuple(task for task in TASKS if task in tasks)
-    if not wanted or set(tasks or ()) - set(TASKS):
-        raise ValueError(f"tasks must be some of {', '.join(TASKS)}; got {tasks}")
+    wanted = WORLD_TASKS if tasks is None else tuple(task for task in WORLD_TASKS if task in tasks)
+    if not wanted or set(tasks or ()) - set(WORLD_TASKS):
+        raise ValueError(f"tasks must be some of {', '.join(WORLD_TASKS)}; got {tasks}")
     rng = np.random.default_rng((seed, index))
     scene, items = write_for(rng, pick(rng, wanted))
     return scene, tuple(item for item in items if item.task in wanted)
@@ -175,5 +174,5 @@ def render_clip(scene: Scene, size: int = FRAME_SIZE) -> Clip:
         return Clip(audio=audio)
     if scene.picture == "image":
         return Clip(render(scene, np.zeros(1), size)[0], audio)
-    times = np.arange(slot_count(round(scene.seconds * 1000), 1000)) / FRAMES_PER_SECOND
+    times = np.arange(slot_count(round(scene.seconds * 1000), 1000)) / DEFAULT_FRAMES_PER_SECOND
     return Clip(render(scene, times, size), audio, times)

@@ -13,7 +13,7 @@ from favor.errors import FavorError
 from favor.io.staging import staged
 from favor.models.favor.model import FavorModel
 
-WEIGHTS, OPTIMISER, POSITION = "trained.safetensors", "optimiser.pt", "position.json"
+WEIGHTS_FILE, OPTIMISER, POSITION = "trained.safetensors", "optimiser.pt", "position.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def save(
     if target.exists():
         shutil.rmtree(target)
     with staged(target, overwrite=False) as partial:
-        save_file(weights, partial / WEIGHTS)
+        save_file(weights, partial / WEIGHTS_FILE)
         torch.save(optimiser.state_dict(), partial / OPTIMISER)
         (partial / POSITION).write_text(json.dumps(dataclasses.asdict(position)), encoding="utf-8")
     for old in sorted(path for path in folder.iterdir() if (path / POSITION).is_file() and path != target):
@@ -77,17 +77,17 @@ def load_position(checkpoint: Path) -> Position:
         raise FavorError(f"{checkpoint / POSITION} is damaged: {error}; remove {checkpoint}") from error
 
 
-def load_weights(checkpoint: Path, model: FavorModel) -> set[str]:
+def restore_weights(checkpoint: Path, model: FavorModel) -> set[str]:
     """Puts the trained weights of a checkpoint into a model, and returns their names.
 
     Raises:
         FavorError: if they do not fit.
     """
-    weights = load_file(checkpoint / WEIGHTS)
+    weights = load_file(checkpoint / WEIGHTS_FILE)
     parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
     for name, values in weights.items():
         if name not in parameters or parameters[name].shape != values.shape:
-            raise FavorError(f"{checkpoint / WEIGHTS}: {name} does not fit {model.name}; give another --output")
+            raise FavorError(f"{checkpoint / WEIGHTS_FILE}: {name} does not fit {model.name}; give another --output")
         parameters[name].data = values.to(parameters[name].device)
     return set(weights)
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from favor.errors import FavorError
-from favor.evaluation.generated_world import score
+from favor.evaluation.generated_world import score_model
 from favor.io.staging import staged
 from favor.models.favor.folder import find_folder, write_folder
 from favor.models.favor.model import FavorModel
@@ -25,7 +25,7 @@ from favor.training.sources import ManifestSource, WorldSource
 from favor.training.trainer import CHECKPOINTS, Trainer, make_accelerator
 
 MODEL, RECIPE = "model", "recipe.json"
-PACKAGES = ("favor-on-beam", "torch", "transformers", "accelerate")
+TRAINING_PACKAGES = ("favor-on-beam", "torch", "transformers", "accelerate")
 
 StepReport = Callable[[Position, dict[str, Any], int], object]
 
@@ -69,7 +69,7 @@ def train(
     scores: list[dict[str, Any]] = []
 
     def scored(trained: FavorModel) -> dict[str, Any]:
-        scores.append(score(trained, recipe.scoring.clips))
+        scores.append(score_model(trained, recipe.scoring.clips))
         return scores[-1]
 
     trainer = Trainer(
@@ -95,7 +95,7 @@ def _facts(recipe: Recipe, position: Position) -> dict[str, Any]:
         "steps": position.total,
         "hours": round(position.seconds / 3600, 3),
         "data": list(recipe.manifests) or "the generated world (favor.synthetic)",
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": {package: version(package) for package in TRAINING_PACKAGES},
         "recipe": recipe.to_dict(),
     }
 

@@ -98,7 +98,7 @@ class Trainer:
         checkpoint = checkpoints.latest(self.output / CHECKPOINTS)
         if checkpoint is not None:
             self.position = checkpoints.load_position(checkpoint)
-            self.trained = checkpoints.load_weights(checkpoint, self.model)
+            self.trained = checkpoints.restore_weights(checkpoint, self.model)
         self.records = Records(self.output, self.position.total) if self.accelerator.is_main_process else None
         end = min(self.recipe.steps, limit or self.recipe.steps)
         for number, stage in enumerate(self.recipe.stages):

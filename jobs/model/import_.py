@@ -50,7 +50,9 @@ def source_options(command: Any) -> Any:
 @click.option("-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="The model folder.")
 @click.option("--overwrite", is_flag=True, help="Replace a model folder that is there already.")
 @click.option("--list", "listing", is_flag=True, help="Say what each preset is made of, and where that is published.")
-def command(preset: str | None, random_preset: str | None, listing: bool, output: Path | None, **options: Any) -> None:
+def import_command(
+    preset: str | None, random_preset: str | None, listing: bool, output: Path | None, **options: Any
+) -> None:
     """Makes a model folder of the released files of PRESET, which --model of the other commands takes.
 
     A SOURCE is a path, any fsspec URL, or OWNER/REPOSITORY or OWNER/REPOSITORY/FILE on the hub. Pickles are read
@@ -88,12 +90,12 @@ def _import(preset: str | None, random_preset: str | None, output: Path, options
     from favor.errors import FavorError
     from favor.importing.random_model import import_random
     from favor.importing.release import import_release
-    from jobs.bars import Bar
+    from jobs.bars import ByteBar
 
     given = {name: options[name] for name in SOURCES if options[name] is not None}
     try:
         how = _read_options(options)
-        with Bar() as bar:
+        with ByteBar() as bar:
             if preset is not None:
                 import_release(preset, given, output, how, bar)
             else:
@@ -116,13 +118,12 @@ def _read_options(options: dict[str, Any]) -> ImportOptions:
     import torch
 
     from favor.importing.release import ImportOptions
-    from favor.importing.writing import GIGABYTE
 
     return ImportOptions(
         config=_read_config(options["config_file"]),
         merge_lora=options["merge_lora"],
         dtype=getattr(torch, options["dtype"]) if options["dtype"] else None,
-        shard_bytes=int(options["shard_size"] * GIGABYTE),
+        shard_bytes=int(options["shard_size"] * 1e9),
         overwrite=options["overwrite"],
     )
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-SPLITS = ("train", "validation", "test")
+SPLIT_NAMES = ("train", "validation", "test")
 
 
 @click.command("synthesize")
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The folder.")
 @click.option("--clips", default=100, show_default=True, type=click.IntRange(1), metavar="N", help="How many.")
-@click.option("--split", default="test", show_default=True, type=click.Choice(SPLITS), help="Which clips.")
+@click.option("--split", default="test", show_default=True, type=click.Choice(SPLIT_NAMES), help="Which clips.")
 @click.option("--seed", type=click.IntRange(0), metavar="S", help="Other clips than those of the split's own seed.")
-def command(output: Path, clips: int, split: str, seed: int | None) -> None:
+def synthesize_command(output: Path, clips: int, split: str, seed: int | None) -> None:
     """Writes clips of a generated world with questions whose answers are known, for all tasks of AVEB.
 
     The folder holds clips/, manifest.jsonl (the corpus), questions.jsonl (for favor qa) and references.jsonl (the

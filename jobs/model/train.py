@@ -21,7 +21,9 @@ import click
 @click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after so many steps of all stages.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu"]), help="Where to train.")
 @click.option("--overwrite", is_flag=True, help="Start anew instead of going on at the last checkpoint.")
-def command(recipe: Path, output: Path, init: str | None, steps: int | None, device: str, overwrite: bool) -> None:
+def train_command(
+    recipe: Path, output: Path, init: str | None, steps: int | None, device: str, overwrite: bool
+) -> None:
     """Trains a model as RECIPE, a TOML or JSON file, says.
 
     A run that was interrupted goes on at its last checkpoint and ends with the very weights that it would have had.

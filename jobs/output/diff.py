@@ -27,7 +27,7 @@ class Trouble(click.ClickException):
 @click.option("-o", "--output", metavar="FILE", help="Write the rows that differ here: .parquet or .jsonl.")
 @click.option("--exit-code", is_flag=True, help="End with status 1 if anything differs, and 2 if there is trouble.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
-def command(a: str, b: str, output: str | None, exit_code: bool, as_json: bool) -> None:
+def diff_command(a: str, b: str, output: str | None, exit_code: bool, as_json: bool) -> None:
     """Compares the outputs of two runs, A and B, window by window and question by question.
 
     It tells how many texts are equal, changed, or in one of them only; the word error rate of B against A, for which

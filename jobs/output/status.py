@@ -15,7 +15,7 @@ WATCH_SECONDS = 5.0
 @click.argument("output", metavar="DIR")
 @click.option("--watch", is_flag=True, help="Tell it every five seconds until the run is over.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on a line.")
-def command(output: str, watch: bool, as_json: bool) -> None:
+def status_command(output: str, watch: bool, as_json: bool) -> None:
     """Says how the run that writes into DIR is getting on, from any shell or machine that can read DIR.
 
     DIR is a run's --output, local or any fsspec URL. A run tells of itself there every few seconds.

@@ -12,7 +12,7 @@ from jobs.run.options import RunCommand, run_options
 @click.option("--prompt", default=CAPTION_PROMPT, show_default=True, help="What the model is asked for.")
 @click.option("--transcribe", is_flag=True, help="Write transcripts too.")
 @run_options
-def command(context: click.Context, prompt: str, transcribe: bool, **options: Any) -> None:
+def caption_command(context: click.Context, prompt: str, transcribe: bool, **options: Any) -> None:
     """Writes captions of the videos, sounds and images in CORPUS.
 
     CORPUS is any mix of files, directories (searched for media), globs and manifests (.jsonl, .csv or .parquet with at

@@ -184,8 +184,8 @@ def _asked(texts: tuple[str, ...], files: tuple[str, ...]) -> list[Question]:
 
 def _check_languages(questions: tuple[Question, ...], labels: dict[str, str]) -> None:
     from favor.errors import FavorError
-    from transforms.elements import LANGUAGE
+    from transforms.elements import LANGUAGE_PLACEHOLDER
 
     for question in questions:
-        if LANGUAGE in question.text and "language" not in labels:
+        if LANGUAGE_PLACEHOLDER in question.text and "language" not in labels:
             raise FavorError(f"{question.text!r} needs a manifest with a column 'language' in the corpus")

@@ -61,7 +61,7 @@ def _formats(value: str) -> tuple[str, ...]:
     return formats
 
 
-OPTIONS = (
+RUN_OPTIONS = (
     click.argument("corpus", nargs=-1, required=True),
     click.option("-o", "--output", required=True, metavar="DIR", help="Where the tables go; local or any fsspec URL."),
     click.option("--model", default="favor-mini", show_default=True, help="A preset's name or a model folder."),
@@ -155,6 +155,6 @@ OPTIONS = (
 
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the corpus argument and the options of a run to a command."""
-    for option in reversed(OPTIONS):
+    for option in reversed(RUN_OPTIONS):
         command = option(command)
     return click.pass_context(command)

@@ -31,7 +31,7 @@ RUN_ONLY = {"output", "runner", "overwrite", "formats", "partition_by", "retry_f
 @click.option("--prices", metavar="FILE", help="CSV or JSON lines with machine, price_per_hour and currency.")
 @click.option("--machine", metavar="NAME", help="Which machine of --prices this one is.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
-def command(context: click.Context, calibrate: bool, as_json: bool, **options: Any) -> None:
+def plan_command(context: click.Context, calibrate: bool, as_json: bool, **options: Any) -> None:
     """Tells what CORPUS is, and how long favor caption would take for it with the same options.
 
     Of each file only the header is read, but the packets of MPEG-TS, MPEG-PS and Ogg, which say nothing there, and
@@ -65,7 +65,7 @@ def command(context: click.Context, calibrate: bool, as_json: bool, **options: A
         click.echo(str(prediction))
 
 
-command.params = [option for option in command.params if option.name not in RUN_ONLY]
+plan_command.params = [option for option in plan_command.params if option.name not in RUN_ONLY]
 
 
 def _price(price_per_hour: float | None, currency: str, prices: str | None, machine: str | None) -> Price | None:
@@ -98,12 +98,12 @@ def _survey(options: dict[str, Any]) -> Survey:
 def _predict(found: Survey, options: dict[str, Any], price: Price | None) -> Prediction:
     from favor.models.placement import choose_device
     from pipeline.planning.calibrate import calibrate, computed_bytes
-    from pipeline.planning.forecast import Prediction, Shape, forecast
+    from pipeline.planning.forecast import Prediction, RunShape, forecast
 
     run = make_options([caption_question()], output="", **options)
     costs = calibrate([_asked(segment, run) for segment in found.segments], run, options["seed"])
     device = choose_device(run.device)
-    shape = Shape(found.totals["windows"], run.batch_size, run.workers, os.cpu_count() or 1, device.type != "cpu")
+    shape = RunShape(found.totals["windows"], run.batch_size, run.workers, os.cpu_count() or 1, device.type != "cpu")
     predicted = forecast(costs, shape, found.probe_seconds)
     return Prediction(run.identity.model, str(device), costs, shape, predicted, computed_bytes(run), price)
 

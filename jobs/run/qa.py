@@ -12,7 +12,7 @@ from jobs.run.options import RunCommand, run_options
 @click.option("--caption", is_flag=True, help="Write captions too.")
 @click.option("--transcribe", is_flag=True, help="Write transcripts too.")
 @run_options
-def command(context: click.Context, caption: bool, transcribe: bool, **options: Any) -> None:
+def qa_command(context: click.Context, caption: bool, transcribe: bool, **options: Any) -> None:
     """Writes answers to questions about the videos, sounds and images in CORPUS.
 
     The encoders run once per window, however many questions there are.

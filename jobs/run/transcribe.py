@@ -11,7 +11,7 @@ from jobs.run.options import RunCommand, run_options
 @click.command("transcribe", cls=RunCommand)
 @click.option("--caption", is_flag=True, help="Write captions too.")
 @run_options
-def command(context: click.Context, caption: bool, **options: Any) -> None:
+def transcribe_command(context: click.Context, caption: bool, **options: Any) -> None:
     """Writes transcripts of the speech in CORPUS.
 
     A window without sound gets an empty transcript with the finish reason "no_audio".

@@ -17,7 +17,7 @@ from transforms.elements import Shard
 from transforms.in_flight import crashed, window_id_of
 from transforms.rows import FAILURES
 
-COMMAND = (sys.executable, "-m", "pipeline.execution.worker")
+WORKER_COMMAND = (sys.executable, "-m", "pipeline.execution.worker")
 WORKER_EXPLAINED_ITSELF = (
     1  # the exit status of a worker that has said what stopped it; starting it again would not help
 )
@@ -107,7 +107,7 @@ class Worker:
     def _run_once(self) -> int:
         environment = {**os.environ, "OMP_NUM_THREADS": self._threads}
         pipe = subprocess.PIPE
-        with subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, env=environment, text=True) as self.process:
+        with subprocess.Popen(WORKER_COMMAND, stdin=pipe, stdout=pipe, env=environment, text=True) as self.process:
             assert self.process.stdin is not None
             assert self.process.stdout is not None
             with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:  # it may be dead already

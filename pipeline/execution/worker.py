@@ -17,7 +17,7 @@ from pipeline.execution.environment import set_up
 REPORT_SECONDS = 0.5
 
 
-def main() -> None:
+def run_worker() -> None:
     """Does this process's shard; what stops it is told in one line."""
     set_up()
     try:
@@ -79,4 +79,4 @@ class Speaker:
 
 
 if __name__ == "__main__":
-    main()
+    run_worker()

@@ -39,7 +39,7 @@ ARROW_TYPES = {
     bool: pa.bool_(),
     datetime.datetime: pa.timestamp("us", tz="UTC"),
 }
-LABEL_TYPES: dict[str, type] = {kind.__name__: kind for kind in (str, int, float, bool)}
+LABEL_PYTHON_TYPES: dict[str, type] = {kind.__name__: kind for kind in (str, int, float, bool)}
 
 
 def _field(name: str, hint: type) -> pa.Field:
@@ -64,7 +64,7 @@ def with_labels(table: str, label_types: Mapping[str, str]) -> pa.Schema:
         table: which.
         label_types: the types of these columns by name, as `favor.media.corpus.manifests` names them.
     """
-    labels = [pa.field(name, ARROW_TYPES[LABEL_TYPES[kind]]) for name, kind in label_types.items()]
+    labels = [pa.field(name, ARROW_TYPES[LABEL_PYTHON_TYPES[kind]]) for name, kind in label_types.items()]
     return pa.schema([*SCHEMAS[table], *labels])
 
 
@@ -92,7 +92,7 @@ def check_schema(made: Mapping[str, typing.Any], output: str) -> None:
 UNTRAINED = "untrained: its text means nothing"
 
 
-PACKAGES = ("favor-on-beam", "apache-beam", "torch", "transformers", "av", "pyarrow")
+RUN_PACKAGES = ("favor-on-beam", "apache-beam", "torch", "transformers", "av", "pyarrow")
 
 
 def table_metadata(options: RunOptions) -> dict[str, str]:
@@ -107,4 +107,4 @@ def table_metadata(options: RunOptions) -> dict[str, str]:
 
 def package_versions() -> dict[str, str]:
     """Returns the versions of the packages that decide what comes out, and how fast."""
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {name: importlib.metadata.version(name) for name in RUN_PACKAGES}

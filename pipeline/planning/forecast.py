@@ -5,9 +5,8 @@ from typing import Any
 
 from favor.errors import FavorError
 from favor.io.rows import RowError, read_rows
-from pipeline.reporting.progress import spoken
+from pipeline.reporting.progress import format_duration
 
-GIGABYTE = 10**9
 PIPELINE_SECONDS = 1.5  # what Beam and the tables take, however small the run is
 
 
@@ -33,7 +32,7 @@ class Costs:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shape:
+class RunShape:
     """How a run is spread.
 
     Attributes:
@@ -75,7 +74,7 @@ class Forecast:
         return {**dataclasses.asdict(self), "seconds": self.seconds}
 
 
-def forecast(costs: Costs, shape: Shape, probe_seconds: float) -> Forecast:
+def forecast(costs: Costs, shape: RunShape, probe_seconds: float) -> Forecast:
     """Adds up a run: each worker decodes beside its model, but only the first batch before and the last one behind.
 
     Workers share the windows. On a GPU they share the device too; on a CPU all of them together cannot use more cores
@@ -133,7 +132,7 @@ class Prediction:
     model: str
     device: str
     costs: Costs
-    shape: Shape
+    shape: RunShape
     forecast: Forecast
     computed_bytes: int
     price: Price | None = None
@@ -149,14 +148,14 @@ class Prediction:
 
     def __str__(self) -> str:
         costs, forecast, shape = self.costs, self.forecast, self.shape
-        peak, computed = costs.peak_bytes / GIGABYTE, self.computed_bytes / GIGABYTE
+        peak, computed = costs.peak_bytes / 1e9, self.computed_bytes / 1e9
         workers = "1 worker" if shape.workers == 1 else f"{shape.workers} workers"
         lines = {
             "model": f"{self.model} on {self.device}, {workers}, batches of {shape.batch_size} windows",
             "a window": f"{costs.decode_seconds:.2f} s of decoding, {costs.model_seconds:.2f} s of the model "
             f"(measured on {costs.windows})",
-            "time": f"about {spoken(forecast.seconds)}, {spoken(forecast.start_seconds)} of it to start; "
-            f"held up by {forecast.held_up_by}",
+            "time": f"about {format_duration(forecast.seconds)}, {format_duration(forecast.start_seconds)} of it "
+            f"to start; held up by {forecast.held_up_by}",
             "memory": f"{peak:.2f} GB for each worker as measured; by arithmetic at most {computed:.2f} GB",
         }
         if self.price and self.money is not None:
@@ -164,7 +163,7 @@ class Prediction:
         return "\n".join(f"{name:10} {text}" for name, text in lines.items())
 
 
-COLUMNS = "machine, price_per_hour and currency"
+PRICE_COLUMNS = "machine, price_per_hour and currency"
 
 
 def read_price(path: str, machine: str) -> Price:
@@ -190,5 +189,5 @@ def read_price(path: str, machine: str) -> Price:
         try:
             return Price(float(row["price_per_hour"]), str(row["currency"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise FavorError(f"{where}: {machine} needs the columns {COLUMNS}; got {row}") from error
-    raise FavorError(f"{path} has no machine {machine!r}; it has {', '.join(known) or 'none'}, by {COLUMNS}")
+            raise FavorError(f"{where}: {machine} needs the columns {PRICE_COLUMNS}; got {row}") from error
+    raise FavorError(f"{path} has no machine {machine!r}; it has {', '.join(known) or 'none'}, by {PRICE_COLUMNS}")

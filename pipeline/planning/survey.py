@@ -21,12 +21,11 @@ from transforms.rows import Failure, MediaRow
 
 THREADS = 2 * (os.cpu_count() or 1)  # half of them wait for a disk or a network
 FILES_AHEAD = 4 * THREADS
-EXAMPLES = 3  # of each kind of failure
+EXAMPLES_PER_CODE = 3  # of each kind of failure
 MOST_SHOWN = 8  # codecs, sizes and so on in a line
-KINDS = 1000  # of codecs and sizes that are told apart
+MOST_DISTINGUISHED = 1000  # of codecs and sizes that are told apart
 SEGMENTS = 64  # that are drawn from the whole corpus
 LATE_MS = 100  # sound that is further off its picture is seen to be
-GIGABYTE = 10**9
 
 Found = MediaRow | Segment | Failure
 
@@ -62,7 +61,7 @@ class Survey:
         if isinstance(found, Failure):
             self.totals["files_failed"] += 1
             self.rows["failures"][found.code] += 1
-            if len(self.examples[found.code]) < EXAMPLES:
+            if len(self.examples[found.code]) < EXAMPLES_PER_CODE:
                 self.examples[found.code].append(found.message)
         elif isinstance(found, MediaRow):
             self._add_file(found)
@@ -83,7 +82,7 @@ class Survey:
         failed = [f"{'':10} {code}: {message}" for code, several in self.examples.items() for message in several]
         lines = {
             "files": f"{readable + totals['files_failed']}: {readable} readable, {totals['files_failed']} failed",
-            "length": f"{totals['media_ms'] / 3_600_000:.2f} hours, {totals['bytes'] / GIGABYTE:.2f} GB",
+            "length": f"{totals['media_ms'] / 3_600_000:.2f} hours, {totals['bytes'] / 1e9:.2f} GB",
             "windows": str(totals["windows"]),
             "picture": _most(self.rows["video"]),
             "sound": _most(self.rows["audio"]),
@@ -100,7 +99,7 @@ class Survey:
             facts["sizes"] = f"{row.width}x{row.height}"
         for name, value in facts.items():
             kinds = self.rows[name]
-            kinds[value if value in kinds or len(kinds) < KINDS else "others"] += 1
+            kinds[value if value in kinds or len(kinds) < MOST_DISTINGUISHED else "others"] += 1
         self.rows["odd"].update(_oddities(row))
 
     def _draw(self, segment: Segment) -> None:

@@ -21,7 +21,7 @@ from transforms.rows import FAILURES, MEDIA, RESULT_TABLES
 
 JOIN_MEMORY = "256MB"  # beyond it, the join spills to disk
 ROWS_AT_ONCE = 4096
-EXAMPLES = 3
+EXAMPLES_PER_TABLE = 3
 KEY = ("uri", "entry_id", "start_ms", "end_ms", "question_id")
 EQUAL, CHANGED, ONLY_A, ONLY_B = "equal", "changed", "only in A", "only in B"
 TYPES = {"start_ms": pa.int64(), "end_ms": pa.int64()}
@@ -210,7 +210,7 @@ def _compare_table(database: duckdb.DuckDBPyConnection, table: str, take: Callab
         diff.equal, diff.changed = diff.equal + kinds[EQUAL], diff.changed + kinds[CHANGED]
         diff.only_a, diff.only_b = diff.only_a + kinds[ONLY_A], diff.only_b + kinds[ONLY_B]
         different = rows.filter(pc.not_equal(rows["what"], EQUAL)).cast(SCHEMA)
-        diff.examples += different.slice(0, EXAMPLES - len(diff.examples)).to_pylist()
+        diff.examples += different.slice(0, EXAMPLES_PER_TABLE - len(diff.examples)).to_pylist()
         if different.num_rows:
             take(different)
     return diff

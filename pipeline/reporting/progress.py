@@ -79,7 +79,7 @@ def shown(counts: Callable[[], Counts], stream: TextIO = sys.stderr) -> Iterator
         display.close()
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Says a time as people do: ``45 s``, ``12 min``, ``3 h 20 min``, ``2 d 4 h``."""
     minutes = round(seconds / 60)
     if seconds < 90:

@@ -9,7 +9,7 @@ from typing import Any
 from favor.errors import FavorError
 from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
 from pipeline.output.heartbeat import MISSED_TO_BE_SILENT, RUNNING, STOPPED, Heartbeat
-from pipeline.reporting.progress import spoken
+from pipeline.reporting.progress import format_duration
 from transforms.counts import failures, times_real_time, windows_done
 
 AGAIN = "the same command goes on where it stopped"
@@ -74,7 +74,7 @@ class Status:
         }
         if self.seconds_left is not None:
             end = datetime.datetime.fromtimestamp(self.now + self.seconds_left, datetime.UTC)
-            lines["time left"] = f"about {spoken(self.seconds_left)}, until {end:%Y-%m-%d %H:%M} UTC"
+            lines["time left"] = f"about {format_duration(self.seconds_left)}, until {end:%Y-%m-%d %H:%M} UTC"
         if self.verdict:
             lines["verdict"] = self.verdict
         return "\n".join(f"{name:<10} {text}" for name, text in lines.items())
@@ -94,11 +94,11 @@ class Status:
 
     def _state(self) -> str:
         where = f"on {self.progress.host} (process {self.progress.pid})"
-        heard = f"heard of {spoken(self.silence)} ago"
+        heard = f"heard of {format_duration(self.silence)} ago"
         if self.progress.state == STOPPED:
-            return f"stopped {spoken(self.silence)} ago {where}; {AGAIN}"
+            return f"stopped {format_duration(self.silence)} ago {where}; {AGAIN}"
         if self.progress.state != RUNNING:
-            return f"done {spoken(self.silence)} ago {where}"
+            return f"done {format_duration(self.silence)} ago {where}"
         if self.alive and self.written:
             return f"rows come in, but the process that watches {where} was last {heard}"
         return f"running {where}, {heard}" if self.alive else f"seems dead {where}, last {heard}; {AGAIN}"

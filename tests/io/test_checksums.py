@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from favor.io.checksums import recorded, sha256, write_manifest
+from favor.io.checksums import recorded, sha256, write_checksums
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def folder(tmp_path):
     """A folder with a file and a manifest."""
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "a.bin").write_bytes(b"abc")
-    write_manifest(tmp_path, {"recipe": "soup"}, {})
+    write_checksums(tmp_path, {"recipe": "soup"}, {})
     return tmp_path
 
 

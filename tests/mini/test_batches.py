@@ -5,7 +5,7 @@ import torch
 
 from favor.models.favor.encoders.speech import cut_pieces
 from favor.models.favor.presets import FAVOR_13B
-from favor.synthetic import SPLITS, generate
+from favor.synthetic import SPLITS, generate_clips
 from favor.synthetic.world import render_clip
 from mini import batches as module
 from mini.batches import SceneBatches
@@ -25,7 +25,7 @@ def tensors(value):
 @pytest.fixture
 def made(monkeypatch):
     """A clip of each of some tasks, which are then the ones that lessons are about."""
-    clips = [generate(SPLITS["validation"], index, (task,)) for index, task in enumerate(TASKS)]
+    clips = [generate_clips(SPLITS["validation"], index, (task,)) for index, task in enumerate(TASKS)]
     written = iter([(one.scene, list(one.items)) for one in clips])
     monkeypatch.setattr(module, "write_for", lambda rng, task: next(written))
     return clips
@@ -89,7 +89,7 @@ def test_blocks_of_clips_are_those_of_their_facts(tiny, number):
 
 
 def test_no_batch_lacks_a_frame_or_a_piece_of_sound(tiny, monkeypatch):
-    still = generate(SPLITS["validation"], 0, ("vqa",))
+    still = generate_clips(SPLITS["validation"], 0, ("vqa",))
     monkeypatch.setattr(module, "write_for", lambda rng, task: (still.scene, list(still.items)))
     clips = SceneBatches(tiny.prompter, tiny.config, 1, 0)[0].clips
     assert len(clips.samples) == 1

@@ -5,7 +5,7 @@ import pytest
 
 from favor.errors import FavorError
 from favor.models.favor.presets import FAVOR_7B, FAVOR_MINI
-from favor.synthetic import generate
+from favor.synthetic import generate_clips
 from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, SpokenWord, Utterance, Waypoint
 from favor.synthetic.vocabulary import BACKGROUNDS, COLOURS
 from mini.facts import HAPPENINGS, KINDS, LETTERS, LOOKS, NAMES, OUTCOMES, PLACES, STATES, WORDS, scene_facts
@@ -132,7 +132,7 @@ def test_a_word_that_is_said_again_begins_again():
 
 @pytest.mark.parametrize("index", range(40))
 def test_the_words_that_begin_are_the_transcript(index):
-    made = generate(2, index, ("asr", "avsr", "isqa"))
+    made = generate_clips(2, index, ("asr", "avsr", "isqa"))
     thirds = scene_facts(made.scene, made.scene, FAVOR_MINI)[:, :30].reshape(-1, len(KINDS))
     begun = thirds[thirds[:, PLACES["saying"]] == 1 + STATES.index("begins"), PLACES["word"]]
     assert [WORDS[word - 1] for word in begun] == made.scene.transcript.split()
@@ -146,7 +146,7 @@ def test_names_are_those_of_the_kinds_in_their_order():
 
 @pytest.mark.parametrize("task", ["vqa", "ac", "isqa", "video_qa", "avssd", "avm"])
 def test_there_are_as_many_blocks_as_the_model_makes(task):
-    made = generate(2, 7, (task,))
+    made = generate_clips(2, 7, (task,))
     clip, speech = made.clip, FAVOR_MINI.speech
     heard = 0 if clip.audio is None else -(-len(clip.audio) // speech.piece_samples) * speech.piece_frames
     seen = 0 if clip.frames is None else max(heard, speech.piece_frames) if clip.still else len(clip.frames)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from favor.models.favor.model import FavorModel
-from favor.synthetic import SPLITS, Item, generate
+from favor.synthetic import SPLITS, Item, generate_clips
 from favor.synthetic.questions.items import BOTH
 from favor.synthetic.world import render_clip
 from mini import batches, objective
@@ -15,7 +15,7 @@ from mini.objective import NOTHING, Grouped, PretrainingObjective, perceive
 
 
 def scene_of(task, **changes):
-    return dataclasses.replace(generate(SPLITS["validation"], 0, (task,)).scene, **changes)
+    return dataclasses.replace(generate_clips(SPLITS["validation"], 0, (task,)).scene, **changes)
 
 
 SCENES = {

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from favor.models.base import GenerationOptions
-from favor.synthetic import SPLITS, Item, generate
+from favor.synthetic import SPLITS, Item, generate_clips
 from favor.synthetic.questions.items import CAUSAL, HEARD
 from favor.training.examples import Example
 from favor.training.objective import Objective
@@ -14,12 +14,12 @@ FURTHER = Item("ac", "What is heard first?", "a bell", CAUSAL, HEARD)
 @pytest.fixture(scope="module")
 def spoken():
     """Clips without picture, whose tokens do not depend on the question."""
-    return [generate(SPLITS["validation"], index, ("asr",)) for index in (0, 1)]
+    return [generate_clips(SPLITS["validation"], index, ("asr",)) for index in (0, 1)]
 
 
 @pytest.fixture
 def asked(tiny):
-    return [Asked.of(generate(SPLITS["validation"], index).items, tiny.prompter) for index in range(3)]
+    return [Asked.of(generate_clips(SPLITS["validation"], index).items, tiny.prompter) for index in range(3)]
 
 
 def make_tokens(model, clips):

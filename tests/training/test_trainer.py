@@ -111,7 +111,7 @@ def test_interrupted_writing_leaves_the_checkpoint_before(tiny, tmp_path, monkey
     with pytest.raises(KeyboardInterrupt):
         checkpoints.save(tmp_path, tiny, names, optimiser, Position(0, 20, 20, 2.0))
     assert checkpoints.load_position(checkpoints.latest(tmp_path)).total == 10
-    assert checkpoints.load_weights(checkpoints.latest(tmp_path), tiny) == names
+    assert checkpoints.restore_weights(checkpoints.latest(tmp_path), tiny) == names
 
 
 @pytest.mark.parametrize(("decay", "middle"), [("none", 1.0), ("linear", 0.55), ("cosine", 0.55)])

@@ -78,7 +78,7 @@ def measured_duration(uri: str) -> Fraction:
 
 def cut_short(uri: str) -> bool | None:
     """Returns whether a file is shorter than its structure says; None if that does not say."""
-    with opening.open_source(uri) as file:
+    with opening.open_bytes(uri) as file:
         return is_cut_short(file)
 
 

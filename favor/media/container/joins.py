@@ -122,7 +122,7 @@ def is_joined(container: InputContainer, uri: str) -> bool:
     """
     if container.format.name not in JOINABLE:
         return False
-    with opening.open_source(uri) as file:
+    with opening.open_bytes(uri) as file:
         if container.format.name == MATROSKA and holds_one_segment(file):
             return False
     clock = JoinedClock()

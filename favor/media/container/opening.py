@@ -33,7 +33,7 @@ MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
 
 
 @contextlib.contextmanager
-def open_source(uri: str) -> Iterator[BinaryIO]:
+def open_bytes(uri: str) -> Iterator[BinaryIO]:
     """Opens the bytes behind a URI through fsspec, unless `use_opener` has said otherwise."""
     opener = _opener
     if opener is None:
@@ -67,7 +67,7 @@ def open_container(uri: str) -> Iterator[InputContainer]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(open_source(uri))
+            file = stack.enter_context(open_bytes(uri))
             yield stack.enter_context(_open(file, uri))
         except av.FFmpegError as error:
             if isinstance(error, MemoryError):

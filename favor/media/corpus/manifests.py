@@ -18,9 +18,9 @@ from favor.media.corpus.listing import Unlisted, absolute_uri
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 HEAD_ROWS = 1000  # these decide the labels' types; what is wrong with one of them stops a run before it starts
-OWN_COLUMNS = ("uri", "start", "end", "prompt")
+ENTRY_COLUMNS = ("uri", "start", "end", "prompt")
 TEXT_LABELS = ("id", "language")
-KINDS = ("str", "int", "float", "bool")
+LABEL_TYPES = ("str", "int", "float", "bool")
 ARROW_KINDS = (
     (pa.types.is_boolean, "bool"),
     (pa.types.is_integer, "int"),
@@ -33,7 +33,7 @@ SECONDS = re.compile(r"\d{1,12}(\.\d{0,30})?|\.\d{1,30}|\d{1,12}/\d{1,12}")
 SECONDS_REMEDY = "it must be seconds from the file's beginning, such as 12, 12.5 or 25/2"
 LABELS_REMEDY = "labels are text, numbers or booleans: leave the column out, or write it as text"
 
-Kinds = dict[str, str]  # the labels and their types, by the names of ``KINDS``
+Kinds = dict[str, str]  # the labels and their types, by the names of ``LABEL_TYPES``
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _where(path: str, number: int) -> str:
 
 def _declared(path: str) -> Kinds:
     schema = parquet_schema(path)
-    labels = [field for field in schema if field.name not in OWN_COLUMNS]
+    labels = [field for field in schema if field.name not in ENTRY_COLUMNS]
     return {field.name: "str" if field.name in TEXT_LABELS else _arrow_kind(field, path) for field in labels}
 
 
@@ -132,7 +132,7 @@ def _arrow_kind(field: pa.Field, path: str) -> str:
 def _labels(values: Values | RowError) -> list[tuple[str, Any]]:
     if isinstance(values, RowError):
         raise values
-    names = sorted(name for name in values if name not in OWN_COLUMNS)
+    names = sorted(name for name in values if name not in ENTRY_COLUMNS)
     return [(name, _text(values, name) if name in TEXT_LABELS else values[name]) for name in names]
 
 
@@ -141,7 +141,7 @@ def _kind(name: str, value: Any, before: str) -> str:
     if value is None:
         return before
     kind = type(value).__name__
-    if kind not in KINDS:
+    if kind not in LABEL_TYPES:
         raise RowError(f"{name!r} is {value!r}, a {kind}; {LABELS_REMEDY}")
     if before in ("", kind):
         return kind

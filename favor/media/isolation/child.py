@@ -110,7 +110,7 @@ class AskedFile(io.RawIOBase):
 
 def serve(channel: Channel) -> None:
     """Answers requests until nobody asks any more."""
-    calls = {"probe": probe_file, "scenes": find_scenes, "windows": decode_windows}
+    calls = {"probe": serve_probe, "scenes": serve_scenes, "windows": serve_windows}
     while True:
         request, _ = channel.receive()
         if request["call"] not in calls:
@@ -119,25 +119,25 @@ def serve(channel: Channel) -> None:
         try:
             calls[request["call"]](channel, request)
         except Exception as error:  # archives are hostile: what PyAV or NumPy raise on odd files has no end
-            channel.send(describe(error))
+            channel.send(error_reply(error))
 
 
-def probe_file(channel: Channel, request: Header) -> None:
+def serve_probe(channel: Channel, request: Header) -> None:
     """Answers with what the header of a file says."""
     info = probe.probe(MediaFile(**request["media"]), request["audio_track"])
     channel.send({"reply": "info", "info": dataclasses.asdict(info)})
 
 
-def decode_windows(channel: Channel, request: Header) -> None:
+def serve_windows(channel: Channel, request: Header) -> None:
     """Answers with one clip for each ``next`` that follows."""
     names = ("uri", "spans", "frame_size", "frame_sampling", "audio_track")
     clips = decode.decode_windows(*(request[name] for name in names))
     serve_replies(channel, map(wire.pack_clip, clips))
 
 
-def find_scenes(channel: Channel, request: Header) -> None:
+def serve_scenes(channel: Channel, request: Header) -> None:
     """Answers with one span for each ``next`` that follows."""
-    spans = cuts.scene_spans(request["uri"], request["part"], request["window_ms"])
+    spans = cuts.find_scene_spans(request["uri"], request["part"], request["window_ms"])
     serve_replies(channel, (({"reply": "span", "start_ms": start, "end_ms": end}, ()) for start, end in spans))
 
 
@@ -153,7 +153,7 @@ def serve_replies(channel: Channel, replies: Iterator[tuple[Header, Any]]) -> No
         channel.send(*reply)
 
 
-def describe(error: Exception) -> Header:
+def error_reply(error: Exception) -> Header:
     """Makes an error into a message; of one that nobody has foreseen, the traceback is all that is known."""
     arguments: list[Any] = []
     kind = type(error).__name__
@@ -195,7 +195,7 @@ def exit_with_parent(requests: int) -> None:
     os._exit(0)
 
 
-def main(memory_bytes: int) -> None:
+def run_child(memory_bytes: int) -> None:
     """Serves standard input and output within a limit of address space."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -207,4 +207,4 @@ def main(memory_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    run_child(int(sys.argv[1]))

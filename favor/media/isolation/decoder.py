@@ -22,13 +22,13 @@ from favor.media.isolation.process import ChildDeathError, Pool
 from favor.media.isolation.wire import Header
 from favor.media.probe import MediaInfo
 
-COMMAND = (sys.executable, "-m", "favor.media.isolation.child")
+CHILD_COMMAND = (sys.executable, "-m", "favor.media.isolation.child")
 MEMORY_BYTES = 4 << 30  # of address space; 17 pictures of 16384x8192 do not fit, those of any common film do
 BASE_DEADLINE = 60.0  # s for opening a file and for a picture
 DEADLINE_PER_SECOND = 4.0  # s for each second of a window: 4K films on a busy machine stay far below
 
 Ask = Callable[[Header, float], tuple[Header, Any]]  # a request and its deadline -> the reply
-T = TypeVar("T")
+_T = TypeVar("_T")
 LOGGER = logging.getLogger(__name__)
 
 
@@ -80,7 +80,7 @@ class IsolatedDecoder:
 
     def __init__(
         self,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] = CHILD_COMMAND,
         memory_bytes: int = MEMORY_BYTES,
         base_deadline: float = BASE_DEADLINE,
         deadline_per_second: float = DEADLINE_PER_SECOND,
@@ -161,7 +161,7 @@ class IsolatedDecoder:
         """Ends all processes that wait for work."""
         self._pool.close()
 
-    def _again(self, uri: str, action: Callable[[], T]) -> T:
+    def _again(self, uri: str, action: Callable[[], _T]) -> _T:
         """Does something once more if the process dies of it, which may have been an accident."""
         with contextlib.suppress(ChildDeathError):
             return action()

@@ -18,7 +18,11 @@ from favor.media.isolation import wire
 from favor.media.isolation.wire import Header
 
 PIPE_BYTES = 1 << 20  # as large as Linux lets anyone have
-CRASHED, TIMEOUT, OUT_OF_MEMORY = DEATHS = ("decoder_crashed", "decoder_timeout", "out_of_memory")  # codes of failures
+DECODER_CRASHED, TIMEOUT, OUT_OF_MEMORY_CODE = DEATHS = (
+    "decoder_crashed",
+    "decoder_timeout",
+    "out_of_memory",
+)  # codes of failures
 IN_PASS = frozenset({"ready", "clip"})  # replies after which the next window may be asked for
 
 
@@ -81,7 +85,7 @@ class Child:
             source.seek(header["offset"])
             self._send({"call": "bytes"}, [source.read(header["size"])])
         if header.get("kind") == "MemoryError":
-            raise ChildDeathError(OUT_OF_MEMORY, "decoding it needs more memory than it may have")
+            raise ChildDeathError(OUT_OF_MEMORY_CODE, "decoding it needs more memory than it may have")
         self._in_pass = header["reply"] in IN_PASS
         self._waits = not self._in_pass
         return header, content
@@ -122,7 +126,7 @@ class Child:
     def _raise_crash(self) -> None:
         status = self._process.wait()
         cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        raise ChildDeathError(CRASHED, f"the decoder crashed ({cause})")
+        raise ChildDeathError(DECODER_CRASHED, f"the decoder crashed ({cause})")
 
     def _enlarge_pipe(self) -> None:
         if sys.platform == "linux":

@@ -7,7 +7,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from favor.media import sampling
-from favor.media.clip import FRAMES_PER_SECOND
+from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
 from favor.media.reading.images import FrameScaler, Image
 
 Frames = tuple[Image, NDArray[np.float64]]  # (T, H, W, 3) and (T,) seconds from the window's start
@@ -123,7 +123,7 @@ class SecondEndsPicker:
         for second in self._seconds:
             shown = second.images or (shown[1], shown[1])
             images += shown
-        return np.stack(images), np.arange(len(images)) / FRAMES_PER_SECOND
+        return np.stack(images), np.arange(len(images)) / DEFAULT_FRAMES_PER_SECOND
 
 
 class _Second:

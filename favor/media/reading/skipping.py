@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from favor.media.clock import Instant
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 MOST_HELD = 600  # pictures waiting for a decision; beyond it they are decoded undecided
 
@@ -33,7 +33,7 @@ class Action(enum.Enum):
 
 
 @dataclasses.dataclass
-class Group:
+class PictureGroup:
     """The pictures from one point where decoding can begin up to the next.
 
     Attributes:
@@ -62,7 +62,7 @@ class Picture:
     time: int
     number: int
     entry: bool = dataclasses.field(compare=False)
-    group: Group = dataclasses.field(compare=False)
+    group: PictureGroup = dataclasses.field(compare=False)
     wanted: bool | None = dataclasses.field(default=None, compare=False)
 
     @property
@@ -71,7 +71,7 @@ class Picture:
         return self.time < self.group.time
 
 
-class SkipPlan(Generic[Item]):
+class SkipPlan(Generic[_Item]):
     """A queue of packets that lets each go when it is known what is to be done with it.
 
     Args:
@@ -88,10 +88,10 @@ class SkipPlan(Generic[Item]):
         self._wanted = wanted
         self._end = end
         self._sought = sought
-        self._queue: deque[tuple[Item, Picture | None]] = deque()
+        self._queue: deque[tuple[_Item, Picture | None]] = deque()
         self._held: deque[Picture] = deque()  # those of the queue
         self._open: list[Picture] = []  # a heap of those not decided
-        self._group: Group | None = None
+        self._group: PictureGroup | None = None
         self._number = 0
         self._needed = -1  # pictures up to this number lead to a wanted one
         self._horizon: Instant = -math.inf  # no later packet is shown before
@@ -120,13 +120,13 @@ class SkipPlan(Generic[Item]):
         """The time before which all pictures are known and decided."""
         return min(self._open[0].time, self._horizon) if self._open else self._horizon
 
-    def add(self, item: Item) -> None:
+    def add(self, item: _Item) -> None:
         """Adds a packet of another stream; it keeps its place."""
         self._queue.append((item, None))
 
     def add_picture(
         self,
-        item: Item,
+        item: _Item,
         time: int,
         decoding_time: int | None,
         entry: bool,
@@ -147,7 +147,7 @@ class SkipPlan(Generic[Item]):
             UnplannableError: if its time contradicts what earlier packets promised.
         """
         if entry or (self._group is None and (keyframe or not self._sought)):
-            self._group = Group(time, clean=self._sought and self._group is None)
+            self._group = PictureGroup(time, clean=self._sought and self._group is None)
         if self._group is None or (self._group.clean and time < self._group.time):
             return  # it refers to pictures before the place that was sought
         picture = Picture(time, self._number, entry, self._group)
@@ -164,7 +164,7 @@ class SkipPlan(Generic[Item]):
         self._horizon = math.inf
         self._decide()
 
-    def ready(self) -> Iterator[tuple[Item, Action]]:
+    def ready(self) -> Iterator[tuple[_Item, Action]]:
         """Yields packets in their order, each with what is to be done with it, until one has to wait."""
         while self._queue:
             item, picture = self._queue[0]
@@ -205,7 +205,7 @@ class SkipPlan(Generic[Item]):
                 self.awaited.add(picture.time)
                 picture.group.leads |= picture.leading
 
-    def _leads_known(self, group: Group) -> bool:
+    def _leads_known(self, group: PictureGroup) -> bool:
         return self.over or self._decided >= group.time
 
     def _action(self, front: Picture) -> Action | None:

@@ -8,11 +8,8 @@ from fractions import Fraction
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from numpy.typing import NDArray
 
-from favor.media.clip import SAMPLE_RATE
-
-Samples = NDArray[np.float32]
+from favor.media.clip import SAMPLE_RATE, Samples
 
 JUMP_MS = 10  # one hop of Whisper's spectrogram; less is rounding (milliseconds in Matroska)
 FULL_SCALE = np.float32(2**-15)  # of 16 bits

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from favor.media import sampling
-from favor.media.clip import FRAMES_PER_SECOND
+from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
 from favor.media.clock import Instant
 
 Rule = Callable[[Instant, int, Instant, int, int, int], bool]
@@ -51,7 +51,7 @@ def wanted_even(before: Instant, time: int, after: Instant, start: int, end: int
         return after >= end
     if time >= end or before < start:
         return time < end
-    slot_before, slot = ((moment - start) * FRAMES_PER_SECOND // second for moment in (before, time))
+    slot_before, slot = ((moment - start) * DEFAULT_FRAMES_PER_SECOND // second for moment in (before, time))
     return slot_before < slot
 
 

@@ -27,7 +27,7 @@ from favor.media.scenes import windows
 from favor.media.scenes.windows import Look
 
 LOOK_MS = 500  # at least, between two keyframes that are looked at
-SIZE = 64  # pixels across and down of the pictures that are compared
+COMPARED_PIXELS = 64  # pixels across and down of the pictures that are compared
 # PySceneDetect's measure: the mean change of hue, saturation and value of a pixel, each of 0 to 255.
 CUT_SCORE = 27.0  # its default for neighbouring pictures
 LOOK_SCORE = 20.0  # lower, for the cut may lead to a similar picture
@@ -44,7 +44,7 @@ def check_installed() -> None:
         raise FavorError(EXTRA)
 
 
-def scene_spans(uri: str, part: Span, window_ms: int) -> Iterator[Span]:
+def find_scene_spans(uri: str, part: Span, window_ms: int) -> Iterator[Span]:
     """Tiles a part of a film with windows that end where a scene does; see `favor.media.scenes.windows.scene_spans`.
 
     The part is read once, beside the stretches that are searched; with a picture, but no still.
@@ -136,7 +136,9 @@ class Comparison:
         """Whether a frame, shown at ``time`` in ms, differs from the one before; the first one does not."""
         from scenedetect import FrameTimecode
 
-        image = self._reformatter.reformat(frame, SIZE, SIZE, "bgr24", interpolation="AREA").to_ndarray()
+        image = self._reformatter.reformat(
+            frame, COMPARED_PIXELS, COMPARED_PIXELS, "bgr24", interpolation="AREA"
+        ).to_ndarray()
         return bool(self._detector.process_frame(FrameTimecode(max(time, 0), 1000.0), image))
 
 

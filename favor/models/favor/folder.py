@@ -13,7 +13,7 @@ from transformers.models.instructblip.modeling_instructblip import InstructBlipQ
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from favor.errors import FavorError
-from favor.io.checksums import MANIFEST, recorded, sha256
+from favor.io.checksums import CHECKSUMS_FILE, recorded, sha256
 from favor.models.favor.config import FavorConfig
 from favor.models.favor.language import Prompter
 from favor.models.favor.presets import PRESETS
@@ -85,7 +85,7 @@ def write_folder(
         dtype: of the written weights; None for that which they have.
     """
     write_config(config, folder)
-    (folder / MANIFEST).unlink(missing_ok=True)  # of an import that this overwrites
+    (folder / CHECKSUMS_FILE).unlink(missing_ok=True)  # of an import that this overwrites
     prompter.language.save_pretrained(folder / LANGUAGE_TOKENIZER)
     prompter.question.save_pretrained(folder / QUESTION_TOKENIZER)
     write_weights(model, folder, dtype)

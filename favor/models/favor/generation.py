@@ -33,14 +33,16 @@ class Generated:
     mean_logprob: float
 
 
-def generate(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, options: GenerationOptions) -> list[Generated]:
+def generate_tokens(
+    llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, options: GenerationOptions
+) -> list[Generated]:
     """Continues each prompt of a batch until it ends or is long enough.
 
     Args:
         llm: the language model.
         embeddings: (batch, length, width), padded on the left.
         mask: (batch, length), zero for padding.
-        options: how to generate.
+        options: how to generate_tokens.
 
     Returns:
         One result a row; a row does not depend on the others.
@@ -86,7 +88,7 @@ def score(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, rows: list[li
 
 
 class TokenLogprobs(LogitsProcessor):
-    """Notes the log-probability of each chosen token while ``generate`` runs; it changes nothing.
+    """Notes the log-probability of each chosen token while ``generate_tokens`` runs; it changes nothing.
 
     A token is known only at the step after its logits, so one step's logits are kept, never all of them.
     """

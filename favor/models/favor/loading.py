@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from transformers.models.whisper.modeling_whisper import sinusoids
 
 from favor.errors import FavorError
+from favor.io.checksums import BLOCK_BYTES
 from favor.models.favor.folder import restore_buffers, weight_files
 from favor.models.favor.quantization import quantized_linear, quantized_module
 from favor.models.placement import Placement
-
-BLOCK_BYTES = 16_000_000
 
 Writer = Callable[[Tensor], None]  # writes the values of a parameter into an empty tensor
 

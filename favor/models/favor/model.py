@@ -19,7 +19,7 @@ from favor.models.favor.encoders.speech import SpeechEncoder
 from favor.models.favor.encoders.visual import ImageQFormer, VisualEncoder
 from favor.models.favor.features import Features, encode_frames, encode_sound, encode_speech
 from favor.models.favor.folder import find_folder, read_config, read_prompter, revision, weight_files, write_folder
-from favor.models.favor.generation import generate
+from favor.models.favor.generation import generate_tokens
 from favor.models.favor.language import Prompter, build_llm, pad_left, splice
 from favor.models.favor.loading import load_weights, make_weights
 from favor.models.placement import Placement, check_quantization, choose_device, choose_dtype
@@ -187,7 +187,7 @@ class FavorModel(nn.Module):
         Args:
             clips: clips, or their features. A clip that is there several times is encoded once.
             questions: one for each clip.
-            options: how to generate; greedy and 64 tokens by default.
+            options: how to generate_tokens; greedy and 64 tokens by default.
 
         Returns:
             One answer for each pair; it does not depend on the others.
@@ -208,7 +208,7 @@ class FavorModel(nn.Module):
     def _answer(
         self, features: Sequence[Features], questions: Sequence[str], options: GenerationOptions
     ) -> list[Answer]:
-        rows = generate(self.llm, *pad_left(self.prompts(features, questions)), options)
+        rows = generate_tokens(self.llm, *pad_left(self.prompts(features, questions)), options)
         return [
             Answer(self.prompter.decode(row.token_ids), row.token_ids, row.finish_reason, row.mean_logprob)
             for row in rows

@@ -17,7 +17,7 @@ def enumerated(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
-def sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
     """Returns a text with a capital and a full stop."""
     return f"{text[0].upper()}{text[1:]}."
 
@@ -46,13 +46,13 @@ def caption(scene: Scene) -> str:
 def picture_caption(scene: Scene) -> str:
     """Describes a still image: each figure and its place, the background, what is written."""
     figures = [f"a {full_name(figure)} is {place_phrase(*figure.place(0))}" for figure in _in_reading_order(scene)]
-    return " ".join([sentence(enumerated(figures)), f"The background is {scene.background}.", *_signs(scene)])
+    return " ".join([as_sentence(enumerated(figures)), f"The background is {scene.background}.", *_signs(scene)])
 
 
 def sound_caption(scene: Scene) -> str:
     """Describes the sounds in their order: "A bell rings twice, then rain falls."."""
     groups = [(kind, len(list(sounds))) for kind, sounds in groupby(scene.sounds, key=lambda sound: sound.kind)]
-    return sentence(", then ".join(_heard(kind, count) for kind, count in groups))
+    return as_sentence(", then ".join(_heard(kind, count) for kind, count in groups))
 
 
 def event_clause(scene: Scene, event: Event) -> str:
@@ -89,11 +89,11 @@ def _opening(scene: Scene) -> str:
         return f"The background is {scene.background}."
     verb = "are" if len(present) > 1 else "is"
     names = enumerated([with_article(figure.name) for figure in present])
-    return sentence(f"{names} {verb} on a {scene.background} background")
+    return as_sentence(f"{names} {verb} on a {scene.background} background")
 
 
 def _happenings(scene: Scene) -> list[str]:
-    """Returns one sentence for each event that no other brings about, and each sound of its own, in their order."""
+    """Returns one as_sentence for each event that no other brings about, and each sound of its own, in their order."""
     tied = {event.sound for event in scene.events}
     happenings: list[Event | Sound] = [event for event in scene.events if event.cause is None]
     happenings += [sound for index, sound in enumerate(scene.sounds) if index not in tied]
@@ -102,7 +102,7 @@ def _happenings(scene: Scene) -> list[str]:
         _heard(happening.kind, 1) if isinstance(happening, Sound) else _told(scene, happening)
         for happening in happenings
     ]
-    return [sentence(clause if index == 0 else f"then {clause}") for index, clause in enumerate(clauses)]
+    return [as_sentence(clause if index == 0 else f"then {clause}") for index, clause in enumerate(clauses)]
 
 
 def _told(scene: Scene, event: Event) -> str:

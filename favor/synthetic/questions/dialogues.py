@@ -6,13 +6,12 @@ from favor.prompts import dialogue
 from favor.synthetic import vocabulary as words
 from favor.synthetic.chance import Rng, chance, pick, shuffled
 from favor.synthetic.questions.captions import noun
-from favor.synthetic.questions.items import BOTH, CAUSAL, FINE, SEEN, STATIC, Item, shuffled_choices
+from favor.synthetic.questions.items import BOTH, CAUSAL, FINE, SEEN, STATIC, YES_NO, Item, shuffled_choices
 from favor.synthetic.questions.looking import looking_questions, steady
 from favor.synthetic.questions.watching import flashes, flashing_once, watching_questions
 from favor.synthetic.scene import Figure, Scene
 from favor.synthetic.vocabulary import PLACE_PHRASES, place_phrase
 
-YES_NO = ("yes", "no")
 SELDOM = 0.4  # how often it is asked whether something happens to it that only happens to others
 
 

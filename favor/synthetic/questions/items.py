@@ -8,6 +8,7 @@ from favor.synthetic.chance import Rng, shuffled
 VIDEO, AUDIO = "video", "audio"
 SEEN, HEARD, BOTH = frozenset({VIDEO}), frozenset({AUDIO}), frozenset({VIDEO, AUDIO})
 STATIC, FINE, CAUSAL = "static", "fine-grained", "causal"
+YES_NO = ("yes", "no")
 CANDIDATES = 5  # choices of a question, as in NExT-QA
 
 

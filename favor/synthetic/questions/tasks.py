@@ -5,7 +5,7 @@ import dataclasses
 from favor.prompts import CAPTION_PROMPT, TRANSCRIBE_PROMPT
 from favor.synthetic.chance import Rng, chance, pick
 from favor.synthetic.questions.captions import caption, full_name, picture_caption, sound_caption
-from favor.synthetic.questions.items import BOTH, HEARD, SEEN, STATIC, Item, shuffled_choices
+from favor.synthetic.questions.items import BOTH, HEARD, SEEN, STATIC, YES_NO, Item, shuffled_choices
 from favor.synthetic.questions.looking import looking_questions, objects
 from favor.synthetic.questions.watching import watching_questions
 from favor.synthetic.scene import Figure, Scene
@@ -30,7 +30,6 @@ AVM_QUESTIONS = (
     "Do sound and picture belong together?",
 )
 AVSSD_QUESTIONS = ("What is the source of the sound?", "Which object makes the sound?", "What makes the sound?")
-YES_NO = ("yes", "no")
 
 
 def _needs(scene: Scene) -> frozenset[str]:

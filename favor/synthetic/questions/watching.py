@@ -10,13 +10,13 @@ from favor.synthetic.questions.items import BOTH, CAUSAL, FINE, HEARD, SEEN, Ite
 from favor.synthetic.questions.looking import objects
 from favor.synthetic.scene import Event, Figure, Scene, Sound
 
-Asked = tuple[str, str, Sequence[str], frozenset[str]]  # question, answer, choices, needs
+VideoQuestion = tuple[str, str, Sequence[str], frozenset[str]]  # question, answer, choices, needs
 
 
 def watching_questions(rng: Rng, scene: Scene) -> list[Item]:
     """Returns the questions that this video allows, one of each sort at most."""
     items = []
-    for question, kind in QUESTIONS.items():
+    for question, kind in VIDEO_QUESTIONS.items():
         asked = question(rng, scene)
         if asked is not None:
             text, answer, choices, needs = asked
@@ -62,7 +62,7 @@ def _sound_of(scene: Scene, event: Event) -> Sound | None:
 # Fine-grained
 
 
-def _who_when_heard(rng: Rng, scene: Scene) -> Asked | None:
+def _who_when_heard(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """Which figure flashes in the half second of a sound; others flash at other times."""
     if len({event.figure for event in flashes(scene)}) < 2:
         return None
@@ -76,7 +76,7 @@ def _who_when_heard(rng: Rng, scene: Scene) -> Asked | None:
     return text, name_of(scene, event), objects(rng, scene), BOTH
 
 
-def _heard_when(rng: Rng, scene: Scene) -> Asked | None:
+def _heard_when(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """Which sound begins with an event; other sounds begin with others."""
     if len({sound.kind for sound in scene.sounds}) < 2:
         return None
@@ -94,7 +94,7 @@ def _heard_when(rng: Rng, scene: Scene) -> Asked | None:
     return text, noun(scene.sounds[event.sound].kind), list(dict.fromkeys(kinds + others))[:5], BOTH
 
 
-def _together(rng: Rng, scene: Scene) -> Asked | None:
+def _together(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """Whether a sound that is heard is heard with a flash."""
     events, once = flashing_once(scene), heard_once(scene)
     events = [event for event in events if not _has_own_sound(scene, event)]
@@ -108,7 +108,7 @@ def _together(rng: Rng, scene: Scene) -> Asked | None:
     return text, "yes" if yes else "no", ("yes", "no"), BOTH
 
 
-def _who_flashes(rng: Rng, scene: Scene) -> Asked | None:
+def _who_flashes(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """Which figure flashes, for less than a second."""
     flashing = {event.figure for event in flashes(scene)}
     if len(flashing) != 1 or len(scene.figures) < 2:
@@ -119,7 +119,7 @@ def _who_flashes(rng: Rng, scene: Scene) -> Asked | None:
 # Order, number and cause
 
 
-def _first_or_last(rng: Rng, scene: Scene) -> Asked | None:
+def _first_or_last(rng: Rng, scene: Scene) -> VideoQuestion | None:
     events = flashes(scene)
     if len({event.figure for event in events}) < 2 or events[0].figure == events[-1].figure:
         return None
@@ -128,7 +128,7 @@ def _first_or_last(rng: Rng, scene: Scene) -> Asked | None:
     return text, name_of(scene, events[-which]), objects(rng, scene), SEEN
 
 
-def _next(rng: Rng, scene: Scene) -> Asked | None:
+def _next(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """What happens next after a sound, or just before it."""
     once = heard_once(scene)
     main = [event for event in scene.events if event.cause is None]
@@ -152,7 +152,7 @@ def _clauses(rng: Rng, scene: Scene, told: list[str]) -> list[str]:
     return list(dict.fromkeys(told + shuffled(rng, could)))[:5]
 
 
-def _sound_order(rng: Rng, scene: Scene) -> Asked | None:
+def _sound_order(rng: Rng, scene: Scene) -> VideoQuestion | None:
     kinds = [sound.kind for sound in scene.sounds]
     if len(set(kinds)) < 2 or kinds[0] == kinds[-1]:
         return None
@@ -162,7 +162,7 @@ def _sound_order(rng: Rng, scene: Scene) -> Asked | None:
     return text, noun(kinds[-which]), list(dict.fromkeys(others))[:5], HEARD
 
 
-def _how_often(rng: Rng, scene: Scene) -> Asked | None:
+def _how_often(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """How many things flash, or how often one does."""
     count = len(flashes(scene))
     if not 1 <= count <= 4 or len(scene.events) < 2:
@@ -171,7 +171,7 @@ def _how_often(rng: Rng, scene: Scene) -> Asked | None:
     return text, words.NUMBERS[count], words.NUMBERS[1:5], SEEN
 
 
-def _why(rng: Rng, scene: Scene) -> Asked | None:
+def _why(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """Why a figure vanishes or turns: another one hits it, or nothing does."""
     counts = Counter((event.kind, event.figure) for event in scene.events)
     events = [event for event in scene.events if event.kind in ("vanish", "turn")]
@@ -193,7 +193,7 @@ def _does(scene: Scene, event: Event) -> str:
     return f"{name_of(scene, event)} {'vanish' if event.kind == 'vanish' else f'turn {event.detail}'}"
 
 
-def _effect(rng: Rng, scene: Scene) -> Asked | None:
+def _effect(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """What a collision does to the figure that is hit."""
     hits = [event for event in scene.events if event.kind == "hit"]
     told = Counter(event_clause(scene, event) for event in hits)
@@ -211,7 +211,7 @@ def _effect(rng: Rng, scene: Scene) -> Asked | None:
     return text, answer, ("it stays as it is", "it vanishes", answer, *turned), SEEN
 
 
-def _direction(rng: Rng, scene: Scene) -> Asked | None:
+def _direction(rng: Rng, scene: Scene) -> VideoQuestion | None:
     moves = [event for event in scene.events if event.kind == "move"]
     counts = Counter(event.figure for event in moves)
     event = _any(rng, [event for event in moves if counts[event.figure] == 1])
@@ -220,7 +220,7 @@ def _direction(rng: Rng, scene: Scene) -> Asked | None:
     return f"In which direction does {name_of(scene, event)} move?", event.detail, ("left", "right", "up", "down"), SEEN
 
 
-def _before_or_after(rng: Rng, scene: Scene) -> Asked | None:
+def _before_or_after(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """Whether an event comes before or after a sound."""
     once = heard_once(scene)
     counts = Counter(event_clause(scene, event) for event in scene.events)
@@ -237,7 +237,7 @@ def _before_or_after(rng: Rng, scene: Scene) -> Asked | None:
     return text, "before" if earlier else "after", ("before", "after"), BOTH
 
 
-def _earlier_colour(rng: Rng, scene: Scene) -> Asked | None:
+def _earlier_colour(rng: Rng, scene: Scene) -> VideoQuestion | None:
     """Which colour a figure has before or after it turns."""
     shapes = Counter(figure.shape for figure in scene.figures)
     figures: list[Figure] = [figure for figure in scene.figures if len(figure.turns) == 1 and shapes[figure.shape] == 1]
@@ -255,7 +255,7 @@ def _colours(rng: Rng, figure: Figure) -> list[str]:
     return list(dict.fromkeys([*own, *shuffled(rng, tuple(words.COLOURS))]))[:5]
 
 
-QUESTIONS: dict[Callable[[Rng, Scene], Asked | None], str] = {
+VIDEO_QUESTIONS: dict[Callable[[Rng, Scene], VideoQuestion | None], str] = {
     _who_when_heard: FINE,
     _heard_when: FINE,
     _together: FINE,

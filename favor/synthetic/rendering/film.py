@@ -21,7 +21,7 @@ from favor.synthetic.scene import Scene
 Pictures = Iterable[NDArray[np.uint8]]
 
 FRAME_RATE = 24  # even, so that a frame is shown at every half second
-SIZE = 256  # pixels
+PICTURE_PIXELS = 256  # pixels
 VIDEO_OPTIONS = {"crf": "20", "preset": "veryfast", "threads": "1", "g": "48", "flags": "+bitexact"}
 AUDIO_BIT_RATE = 64_000
 
@@ -47,13 +47,13 @@ def write_scene(path: Path, scene: Scene, turn: int = 0) -> None:
         OSError: if the file cannot be written.
     """
     if path.suffix == ".png":
-        Image.fromarray(draw(scene, 0.0, SIZE)).save(path)
+        Image.fromarray(draw(scene, 0.0, PICTURE_PIXELS)).save(path)
         return
     pictures: Pictures | None = None
     if scene.picture == "video":
-        pictures = (draw(scene, index / FRAME_RATE, SIZE) for index in range(_frame_count(scene)))
+        pictures = (draw(scene, index / FRAME_RATE, PICTURE_PIXELS) for index in range(_frame_count(scene)))
     elif scene.picture == "image":
-        pictures = [draw(scene, 0.0, SIZE)] * _frame_count(scene)
+        pictures = [draw(scene, 0.0, PICTURE_PIXELS)] * _frame_count(scene)
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     with av.open(path, "w", format="mp4", options=options) as container:
         packets = [] if pictures is None else list(_encoded_pictures(container, pictures, turn))
@@ -69,7 +69,7 @@ def _frame_count(scene: Scene) -> int:
 def _encoded_pictures(container: OutputContainer, pictures: Pictures, turn: int) -> Iterator[Packet]:
     stream = container.add_stream("libx264", rate=FRAME_RATE, options=VIDEO_OPTIONS)
     stream.pix_fmt = "yuv420p"
-    stream.height = stream.width = SIZE
+    stream.height = stream.width = PICTURE_PIXELS
     if turn:
         stream.set_display_rotation(-90 * turn % 360)
     for index, picture in enumerate(pictures):

@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from favor.media.clip import SAMPLE_RATE
+from favor.media.clip import SAMPLE_RATE, Samples
 from favor.synthetic.rendering.voices import add_speech
 from favor.synthetic.scene import Scene, Sound
 
-Samples = NDArray[np.float32]
 Wave = NDArray[np.floating]
 RAMP = SAMPLE_RATE // 200  # 5 ms, so that nothing clicks
 TWO_PI = np.float32(2 * np.pi)
@@ -24,16 +23,16 @@ def render_sound(scene: Scene) -> Samples:
     for sound in scene.sounds:
         first = round(sound.time * SAMPLE_RATE)
         part = samples[first : first + round(sound.seconds * SAMPLE_RATE)]
-        part += sound.gain * synthesize(sound)[: len(part)]
+        part += sound.gain * sound_samples(sound)[: len(part)]
     for utterance in scene.utterances:
         add_speech(samples, utterance)
     return np.clip(samples, -1, 1, out=samples)
 
 
-def synthesize(sound: Sound) -> Samples:
+def sound_samples(sound: Sound) -> Samples:
     """Returns the (n,) samples of one sound; the loudest is about 1."""
     times = np.arange(round(sound.seconds * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE
-    samples = KINDS[sound.kind](times, sound.pitch).astype(np.float32)
+    samples = WAVES[sound.kind](times, sound.pitch).astype(np.float32)
     ramp = np.linspace(0, 1, RAMP, dtype=np.float32)
     samples[:RAMP] *= ramp[: len(samples)]
     samples[-RAMP:] *= ramp[::-1][-len(samples) :]
@@ -109,7 +108,7 @@ def rain(times: Wave, pitch: float) -> Wave:
     return 0.6 * _hiss(len(times))
 
 
-KINDS: dict[str, Callable[[Wave, float], Wave]] = {
+WAVES: dict[str, Callable[[Wave, float], Wave]] = {
     "bell": bell,
     "drum": drum,
     "horn": horn,

@@ -6,22 +6,19 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
-from favor.media.clip import SAMPLE_RATE
+from favor.media.clip import SAMPLE_RATE, Samples
 from favor.synthetic.scene import Utterance
 
 FOLDER = Path(__file__).parent / "voice_bank"
-INDEX = FOLDER / "words.json"
+WORD_INDEX = FOLDER / "words.json"
 VOICES = {name: FOLDER / f"{name}.opus" for name in ("awb", "rms", "slt")}
-
-Samples = NDArray[np.float32]
 
 
 @functools.cache
 def index() -> dict[str, dict[str, tuple[int, int]]]:
     """Returns voice -> word -> (first sample, number of samples)."""
-    return json.loads(INDEX.read_text(encoding="utf-8"))
+    return json.loads(WORD_INDEX.read_text(encoding="utf-8"))
 
 
 @functools.cache
@@ -36,7 +33,7 @@ def recording(voice: str) -> Samples:
 
 
 @functools.lru_cache(4096)
-def spoken(voice: str, word: str, percent: int) -> Samples:
+def word_samples(voice: str, word: str, percent: int) -> Samples:
     """Returns (n,) samples of a word.
 
     Args:
@@ -51,14 +48,14 @@ def spoken(voice: str, word: str, percent: int) -> Samples:
 
 
 def length(voice: str, word: str, percent: int) -> float:
-    """Returns how many seconds `spoken` lasts."""
+    """Returns how many seconds `word_samples` lasts."""
     return index()[voice][word][1] * 100 // percent / SAMPLE_RATE
 
 
 def add_speech(samples: Samples, utterance: Utterance) -> None:
     """Adds an utterance to (n,) samples in place; what lies behind their end is not heard."""
     for word in utterance.words:
-        voice = spoken(utterance.voice, word.text, utterance.percent)
+        voice = word_samples(utterance.voice, word.text, utterance.percent)
         first = round(word.start * SAMPLE_RATE)
         part = samples[first : first + len(voice)]
         part += utterance.gain * voice[: len(part)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from favor.synthetic import vocabulary as words
 from favor.synthetic.chance import Rng, chance, pick, shuffled
-from favor.synthetic.scene import Event, Figure, Sign, Sound, Span, Waypoint
+from favor.synthetic.scene import Event, Figure, Seconds, Sign, Sound, Waypoint
 
 Place = tuple[float, float]
 
@@ -32,8 +32,8 @@ class Draft:
     cell: Place
     path: list[Waypoint]
     names: set[str]
-    shown: Span = (0.0, math.inf)
-    flashes: list[Span] = dataclasses.field(default_factory=list)
+    shown: Seconds = (0.0, math.inf)
+    flashes: list[Seconds] = dataclasses.field(default_factory=list)
     turns: list[tuple[float, str]] = dataclasses.field(default_factory=list)
 
     @property
@@ -51,7 +51,7 @@ class Draft:
         return Figure(*looks, tuple(self.path), self.shown, tuple(self.flashes), tuple(self.turns))
 
 
-class Stage:
+class DraftScene:
     """Figures, events and sounds of a scene that is being written.
 
     Args:
@@ -219,7 +219,7 @@ def _names(rng: Rng, count: int, things: float) -> list[tuple[str, str]]:
     return names
 
 
-def beats(rng: Rng, count: int, lead: Span) -> tuple[list[float], float]:
+def beats(rng: Rng, count: int, lead: Seconds) -> tuple[list[float], float]:
     """Returns when things happen, the first between the seconds of ``lead``, and how long the scene is."""
     gaps = rng.uniform(1.6, 2.2, count)
     times = np.cumsum(gaps) - gaps[0] + rng.uniform(*lead)

@@ -7,15 +7,15 @@ import numpy as np
 
 from favor.synthetic import vocabulary as words
 from favor.synthetic.chance import Rng, chance, pick
-from favor.synthetic.scene import Event, Scene, Sign, Sound, Span
+from favor.synthetic.scene import Event, Scene, Seconds, Sign, Sound
 from favor.synthetic.vocabulary import place_phrase
-from favor.synthetic.writing.drafting import Stage, beats
+from favor.synthetic.writing.drafting import DraftScene, beats
 from favor.synthetic.writing.sentences import LEAD, say, sentence
 
 PATTERNS = ("plain", "plain", "gradient", "stripes", "grain")
 LONGEST = 30.0  # seconds
 SHORT_SOUND = (0.5, 0.8)  # seconds
-FOREIGN = 0.5  # seconds that a foreign sound is away from every flash
+FOREIGN_GAP = 0.5  # seconds that a foreign sound is away from every flash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Plot:
     happenings: tuple[tuple[str, float], ...]
     heard: float
     things: float = 0.35
-    lead: Span = (0.8, 1.4)
+    lead: Seconds = (0.8, 1.4)
     counts: tuple[float, ...] = (0.15, 0.35, 0.3, 0.2)
     long: float = 0.06
     figures: tuple[float, ...] = (0.0, 0.34, 0.33, 0.33)
@@ -58,7 +58,7 @@ def _background(rng: Rng) -> tuple[str, str]:
 def write_picture(rng: Rng, signs: float = 0.4) -> Scene:
     """A still image of one to four figures and perhaps a sign."""
     sign = _sign(rng) if chance(rng, signs) else None
-    figures = Stage(rng, int(rng.integers(1, 5)), beside=sign).frozen_figures()
+    figures = DraftScene(rng, int(rng.integers(1, 5)), beside=sign).frozen_figures()
     return Scene(1.0, *_background(rng), figures=figures, signs=(sign,) if sign else (), picture="image", audible=False)
 
 
@@ -95,7 +95,7 @@ def write_speech(rng: Rng) -> Scene:
 def write_talk(rng: Rng) -> Scene:
     """Somebody says, in noise, what is seen or written in the video."""
     sign = _sign(rng, numbers=0.0) if chance(rng, 0.5) else None
-    stage = Stage(rng, int(rng.integers(1, 4)), beside=sign)
+    stage = DraftScene(rng, int(rng.integers(1, 4)), beside=sign)
     figure = stage.figures[0]
     if sign:
         text = pick(rng, (f"the sign says {sign.text}", f"the word {sign.text} is here", f"we can see the {sign.text}"))
@@ -125,7 +125,7 @@ def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
     while seconds > LONGEST:
         times, seconds = times[:-1], round(times[-2] + 1.5, 3)
     kinds, weights = zip(*plot.happenings, strict=True)
-    stage = Stage(rng, int(rng.choice(len(plot.figures), p=plot.figures)) + 1, plot.things)
+    stage = DraftScene(rng, int(rng.choice(len(plot.figures), p=plot.figures)) + 1, plot.things)
     silent = chance(rng, plot.silent)
     for time in times:
         before = len(stage.events)
@@ -146,7 +146,7 @@ def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
     )
 
 
-def _sound(stage: Stage, event: int) -> None:
+def _sound(stage: DraftScene, event: int) -> None:
     """Lets a sound begin with an event; things that flash have their own."""
     rng, happening = stage.rng, stage.events[event]
     shape = stage.figures[happening.figure].shape
@@ -182,7 +182,7 @@ def write_match(rng: Rng) -> Scene:
     """
     while True:
         scene, other = write_action(rng, MATCH), write_action(rng, MATCH)
-        if all(abs(event.time - sound.time) > FOREIGN for event in scene.events for sound in other.sounds):
+        if all(abs(event.time - sound.time) > FOREIGN_GAP for event in scene.events for sound in other.sounds):
             break
     scene = dataclasses.replace(scene, seconds=max(scene.seconds, other.seconds))
     if chance(rng, 0.5):

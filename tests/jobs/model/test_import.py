@@ -11,7 +11,7 @@ from safetensors import safe_open
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor.folder import read_config
-from favor.models.favor.generation import generate
+from favor.models.favor.generation import generate_tokens
 from favor.models.favor.model import FavorModel
 from jobs.main import main
 
@@ -134,7 +134,7 @@ def test_from_the_clip_to_the_logits(case, model, expected):
 )
 def test_generated_tokens(case, ids, options, model, expected):
     embeddings, mask = model.prompt_embeddings([clip_of(case, expected)], [expected["prompt"]])
-    (row,) = generate(model.llm, embeddings, mask, options)
+    (row,) = generate_tokens(model.llm, embeddings, mask, options)
     assert list(row.token_ids) == expected[f"{case}/{ids}"][0].tolist()
 
 

@@ -16,7 +16,7 @@ PLANTED = {
     "mistake": lambda: {}["planted"],
     "hog": lambda: [np.empty(1 << 26, np.uint8) for _ in range(1000)],
 }
-real_windows, real_probe, real_scenes = decode.decode_windows, probe.probe, cuts.scene_spans
+real_windows, real_probe, real_scenes = decode.decode_windows, probe.probe, cuts.find_scene_spans
 
 
 def planted_windows(uri, spans, *rest):
@@ -45,5 +45,5 @@ def go_wrong(uri):
 
 
 if __name__ == "__main__":
-    decode.decode_windows, probe.probe, cuts.scene_spans = planted_windows, planted_probe, planted_scenes
-    child.main(int(sys.argv[1]))
+    decode.decode_windows, probe.probe, cuts.find_scene_spans = planted_windows, planted_probe, planted_scenes
+    child.run_child(int(sys.argv[1]))

@@ -6,7 +6,7 @@ import pytest
 from favor.errors import FavorError, MediaError
 from favor.media.decode import read_clip
 from favor.media.isolation.decoder import ISOLATED
-from favor.media.scenes.cuts import check_installed, scene_spans
+from favor.media.scenes.cuts import check_installed, find_scene_spans
 
 # Which keyframes there are decides where the finder looks: at scenes, every 2 s, everywhere, or at the start only.
 KEYFRAMES = {
@@ -21,7 +21,7 @@ KEYFRAMES = {
 @pytest.mark.parametrize("keyframes", KEYFRAMES)
 def test_windows_are_cut_exactly_where_scenes_begin(write_film, film_with_cuts, tmp_path, keyframes):
     film = write_film(tmp_path / "film.mkv", **KEYFRAMES[keyframes])
-    assert list(scene_spans(str(film), (0, 6000), 1000)) == film_with_cuts[1]
+    assert list(find_scene_spans(str(film), (0, 6000), 1000)) == film_with_cuts[1]
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,14 @@ def test_windows_are_cut_exactly_where_scenes_begin(write_film, film_with_cuts, 
     ],
 )
 def test_odd_films_are_cut_by_their_times(write_film, film_with_cuts, tmp_path, name, odd):
-    spans = list(scene_spans(str(write_film(tmp_path / name, **odd)), (0, 6000), 1000))
+    spans = list(find_scene_spans(str(write_film(tmp_path / name, **odd)), (0, 6000), 1000))
     for found, wanted in zip(spans, film_with_cuts[1], strict=True):
         assert found == pytest.approx(wanted, abs=17 if name == "ntsc.mkv" else 0)
 
 
 def test_the_first_picture_of_a_window_is_of_its_scene(write_film, tmp_path):
     film = str(write_film(tmp_path / "ntsc.mkv", frame_times=[index * 1001 / 30_000 for index in range(180)]))
-    for start, end in list(scene_spans(film, (0, 6000), 1000))[1:]:
+    for start, end in list(find_scene_spans(film, (0, 6000), 1000))[1:]:
         before = read_clip(film, (start - 34) / 1000, start / 1000).frames[0]  # a picture begins every 33.4 ms
         after = read_clip(film, start / 1000, end / 1000).frames[0]
         assert abs(before.astype(int) - after).mean() > 50
@@ -50,11 +50,16 @@ def test_the_first_picture_of_a_window_is_of_its_scene(write_film, tmp_path):
 
 def test_a_part_is_cut_where_the_film_is(write_film, tmp_path):
     film = write_film(tmp_path / "film.mkv", **KEYFRAMES["regular"])
-    assert list(scene_spans(str(film), (2500, 5000), 1000)) == [(2500, 3500), (3500, 4300), (4300, 5000)]
+    assert list(find_scene_spans(str(film), (2500, 5000), 1000)) == [(2500, 3500), (3500, 4300), (4300, 5000)]
 
 
 def test_a_scene_without_cuts_has_fixed_windows(plain_clip):
-    assert list(scene_spans(str(plain_clip), (0, 2000), 600)) == [(0, 600), (600, 1200), (1200, 1800), (1800, 2000)]
+    assert list(find_scene_spans(str(plain_clip), (0, 2000), 600)) == [
+        (0, 600),
+        (600, 1200),
+        (1200, 1800),
+        (1800, 2000),
+    ]
 
 
 def test_a_film_is_searched_in_the_process_that_decodes(film_with_cuts):

@@ -5,7 +5,7 @@ import torch
 
 from favor.models.base import GenerationOptions
 from favor.models.favor.config import LanguageConfig, LoraConfig
-from favor.models.favor.generation import Draw, TokenLogprobs, generate, score
+from favor.models.favor.generation import Draw, TokenLogprobs, generate_tokens, score
 from favor.models.favor.language import build_llm, pad_left
 from favor.models.favor.loading import initialise
 
@@ -37,7 +37,7 @@ def ending_llm(llm, prompts):
 
 def run(llm, prompts, options):
     with torch.inference_mode():
-        return generate(llm, *pad_left(prompts), options)
+        return generate_tokens(llm, *pad_left(prompts), options)
 
 
 def ids_of(llm, prompts, options):

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from favor import FavorModel
-from pipeline.execution.worker import main
+from pipeline.execution.worker import run_worker
 
 encode = FavorModel.encode
 
@@ -21,4 +21,4 @@ def deadly(model, clips):
 
 if __name__ == "__main__":
     FavorModel.encode = deadly
-    main()
+    run_worker()

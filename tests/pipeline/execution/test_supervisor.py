@@ -13,11 +13,11 @@ import pytest
 
 from favor.errors import FavorError
 from jobs.run.execute import caption_question, make_options
-from pipeline.execution.supervisor import COMMAND, MAX_RESTARTS, Worker, WorkersRun
+from pipeline.execution.supervisor import MAX_RESTARTS, WORKER_COMMAND, Worker, WorkersRun
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
 from transforms.elements import Shard
-from transforms.in_flight import CRASHED
+from transforms.in_flight import WORKER_CRASHED
 
 pytestmark = pytest.mark.timeout(900)  # each process that is started anew loads the model anew
 
@@ -78,7 +78,7 @@ def test_a_worker_that_always_dies_ends_the_run_with_an_error(options):
 
 
 def test_a_worker_that_is_told_nothing_ends_without_a_word():
-    done = subprocess.run(COMMAND, stdin=subprocess.DEVNULL, capture_output=True)
+    done = subprocess.run(WORKER_COMMAND, stdin=subprocess.DEVNULL, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
@@ -123,7 +123,7 @@ def test_a_window_that_kills_its_worker_every_time_is_put_aside(with_white, tmp_
     assert (tmp_path / "kills").read_text() == "7"  # it needed two
     build(journal, with_white.tables)
     (row,) = pd.read_parquet(tmp_path / "out" / "failures").to_dict("records")
-    assert (row["code"], row["stage"], row["attempt"]) == (CRASHED, "generate", 1)
+    assert (row["code"], row["stage"], row["attempt"]) == (WORKER_CRASHED, "generate", 1)
     assert "white.mkv: put aside; 2 processes died as the model saw it, last status -9" in row["message"]
     assert pd.read_parquet(tmp_path / "out" / "captions").uri.nunique() == 12
 

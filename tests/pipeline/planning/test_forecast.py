@@ -3,7 +3,16 @@ import json
 import pytest
 
 from favor.errors import FavorError
-from pipeline.planning.forecast import PIPELINE_SECONDS, Costs, Forecast, Prediction, Price, Shape, forecast, read_price
+from pipeline.planning.forecast import (
+    PIPELINE_SECONDS,
+    Costs,
+    Forecast,
+    Prediction,
+    Price,
+    RunShape,
+    forecast,
+    read_price,
+)
 
 
 def costs(decode, model, cpu=0.0):
@@ -11,7 +20,7 @@ def costs(decode, model, cpu=0.0):
 
 
 def shape(workers=1, cores=8, shared=False, windows=80, batch_size=8):
-    return Shape(windows, batch_size, workers, cores, shared)
+    return RunShape(windows, batch_size, workers, cores, shared)
 
 
 def two_stages(windows, batch_size, decode, model):

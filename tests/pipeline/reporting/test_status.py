@@ -8,7 +8,7 @@ import pytest
 from favor.errors import FavorError
 from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
 from pipeline.output.heartbeat import DONE, RUNNING, STOPPED, Heartbeat
-from pipeline.reporting.progress import spoken
+from pipeline.reporting.progress import format_duration
 from pipeline.reporting.status import read_status
 
 COUNTS = {"windows_planned": 100, "windows_succeeded": 40, "windows_failed": 2, "windows_skipped": 8, "files_failed": 1}
@@ -85,4 +85,4 @@ def test_another_directory_is_refused(tell, tmp_path, missing):
     [(0.4, "0 s"), (89, "89 s"), (90, "2 min"), (3 * 3600 + 1200, "3 h 20 min"), (52 * 3600, "2 d 4 h")],
 )
 def test_times_are_said_as_people_say_them(seconds, text):
-    assert spoken(seconds) == text
+    assert format_duration(seconds) == text

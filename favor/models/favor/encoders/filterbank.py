@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-SAMPLE_RATE = 16_000  # Hz
+from favor.media.clip import SAMPLE_RATE
+
 FRAME_SAMPLES = SAMPLE_RATE * 25 // 1000
 HOP_SAMPLES = SAMPLE_RATE * 10 // 1000
 FFT_SIZE = 512  # the frame, filled up with zeros to a power of two

@@ -31,7 +31,7 @@ RELEASED_FORM = {
     "conv_bias": False,
     "activation_fn": "gelu",
 }
-SIZES = tuple(field.name for field in dataclasses.fields(SoundConfig))  # which are BEATs' names
+BEATS_FIELDS = tuple(field.name for field in dataclasses.fields(SoundConfig))  # which are BEATs' names
 
 # The classifier, and the later layers' copies of the table of position biases, which layer 0 holds for all.
 UNUSED_RELEASED = re.compile(r"predictor\..+|encoder\.layers\.[1-9]\d*\.self_attn\.relative_attention_bias\.weight")
@@ -241,7 +241,7 @@ def sound_config_from_cfg(cfg: Mapping[str, Any]) -> SoundConfig:
     for name, value in RELEASED_FORM.items():
         if cfg.get(name) != value:
             raise ConfigError(f"BEATs' cfg has {name} = {cfg.get(name)!r}; only {value!r}, as released, is supported")
-    for name in SIZES:
+    for name in BEATS_FIELDS:
         if type(cfg.get(name)) is not int:
             raise ConfigError(f"BEATs' cfg has {name} = {cfg.get(name)!r}; it must be a whole number")
-    return SoundConfig(**{name: cfg[name] for name in SIZES})
+    return SoundConfig(**{name: cfg[name] for name in BEATS_FIELDS})
