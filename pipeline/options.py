@@ -7,7 +7,7 @@ from typing import Any
 from favor import GenerationOptions
 from favor.media.corpus.selection import EVERYTHING, Selection
 from favor.media.sampling import Sampling
-from favor.models.favor.model import choose_device
+from favor.models.placement import choose_device
 from pipeline.output.formats import PLAIN, Layout
 from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard
 from transforms.history import NO_RETRIES, RetryPolicy
