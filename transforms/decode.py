@@ -14,7 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
 from favor.media.isolation.decoder import ISOLATED
-from favor.media.sampling import Sampling
+from favor.media.needs import ClipNeeds
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
 from transforms.metrics import Tally, count, count_all, timed, timed_items
@@ -23,15 +23,16 @@ from transforms.rows import FAILURES, Failure
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(segment: Segment, identity: Identity, sampling: Sampling) -> Iterator[Window | Failure]:
+def decode_segment(
+    segment: Segment, identity: Identity, needs: ClipNeeds, audio_track: int | None
+) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
 
     Yields:
         For each window: the window, or the failure to decode it.
     """
-    how = (sampling.frame_size, sampling.frame_sampling, sampling.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
-    for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), *how):
+    for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), needs, audio_track):
         job = jobs[span]
         if isinstance(outcome, Clip):
             yield Window(segment.media, job, outcome)
@@ -113,12 +114,14 @@ class DecodeWindows(beam.DoFn):
 
     Attributes:
         identity: what decides the ids of windows.
-        sampling: what the model sees and hears of a window.
+        needs: what of a window is decoded.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
         ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
     """
 
     identity: Identity
-    sampling: Sampling
+    needs: ClipNeeds
+    audio_track: int | None
     ahead: int
 
     def start_bundle(self) -> None:
@@ -144,7 +147,7 @@ class DecodeWindows(beam.DoFn):
         self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.identity, self.sampling)
+        return decode_segment(segment, self.identity, self.needs, self.audio_track)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

@@ -1,13 +1,11 @@
 """FAVOR as a family of models: what its card says, without torch."""
 
 import dataclasses
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from favor.media.needs import ClipNeeds, Square
 from favor.models.base import ALL_ABILITIES, Batch, MemoryNeed, ModelCard, TaskPrompts
-from favor.models.favor.config import FRAMES_PER_SECOND, FavorConfig
+from favor.models.favor.config import FavorConfig
 from favor.models.favor.folder import find_folder, read_config, revision
 from favor.models.favor.presets import FAVOR_MINI, PRESETS
 from favor.models.placement import Placement
@@ -51,7 +49,7 @@ class FavorFamily:
             revision=revision(config, folder),
             trained=config.seed is None,
             knows=_knowledge(name, config),
-            needs=_needs(config),
+            needs=config.needs,
             prompts=TaskPrompts(CAPTION_PROMPT, TRANSCRIBE_PROMPT),
             abilities=ALL_ABILITIES,
             config=config,
@@ -62,14 +60,6 @@ class FavorFamily:
         from favor.models.favor.model import FavorModel
 
         return FavorModel.from_pretrained(name, placement.device, placement.dtype, placement.quantization)
-
-
-def _needs(config: FavorConfig) -> ClipNeeds:
-    return ClipNeeds(
-        frames_per_second=Fraction(FRAMES_PER_SECOND),
-        frame_rule=config.frame_sampling,
-        frame_size=Square(config.visual.image_size),
-    )
 
 
 def _knowledge(name: str, config: FavorConfig) -> str:
