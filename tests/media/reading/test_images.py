@@ -6,7 +6,7 @@ from favor.media.corpus.files import MediaFile
 from favor.media.decode import read_clip
 from favor.media.needs import Square
 from favor.media.probe import probe
-from favor.media.reading.images import FrameScaler, clockwise_degrees, upright
+from favor.media.reading.images import Display, FrameScaler, clockwise_degrees, upright
 
 CORNER = np.zeros((48, 64, 3), np.uint8)
 CORNER[:24, :16] = 255  # upper left
@@ -68,10 +68,10 @@ def test_turns_are_clockwise(matrix, degrees):
 
 
 def test_frames_become_squares():
-    assert FrameScaler(Square(32))(VideoFrame.from_ndarray(CORNER, "rgb24")).shape == (32, 32, 3)
+    assert FrameScaler(Square(32), Display())(VideoFrame.from_ndarray(CORNER, "rgb24")).shape == (32, 32, 3)
 
 
 def test_all_frames_get_the_size_of_the_first_if_none_is_asked_for():
-    scale = FrameScaler(None)
+    scale = FrameScaler(None, Display())
     assert scale(VideoFrame.from_ndarray(CORNER, "rgb24")).shape == (48, 64, 3)
     assert scale(VideoFrame.from_ndarray(np.tile(CORNER, (2, 2, 1)), "rgb24")).shape == (48, 64, 3)
