@@ -67,13 +67,9 @@ class WindowBuffer:
                 raise MediaError("damaged", f"{uri}: {broken} of {good + broken} {kind} packets of {self} are damaged")
         frames, frame_times = (self.picture and self.picture.frames()) or (None, None)
         if frames is None and not (self.sound and self.sound.heard):
-            what = (
-                "neither picture nor sound"
-                if self.picture and self.sound
-                else "no picture"
-                if self.picture
-                else "no sound"
-            )
+            streams = {"picture": self.picture, "sound": self.sound}
+            missing = [name for name, stream in streams.items() if stream]
+            what = f"neither {' nor '.join(missing)}" if len(missing) == 2 else f"no {missing[0]}"
             raise MediaError("empty_window", f"{uri}: {what} in {self}")
         if self.sound is None:
             return Clip(frames, frame_times=frame_times, still=still)
