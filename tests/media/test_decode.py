@@ -237,3 +237,10 @@ def test_a_file_of_what_the_model_does_not_take_is_empty(clip_without_audio, son
         with pytest.raises(MediaError, match=message) as caught:
             list(decode_windows(str(path), [(10_000, 11_000)], needs))
         assert caught.value.code == "empty_window"
+
+
+def test_a_long_margin_is_waited_for(clip_with_long_sound):
+    needs = ClipNeeds(sound_margin_ms=36_000)
+    first, _ = decode_windows(str(clip_with_long_sound), [(0, 1000), (1000, 2000)], needs)
+    assert len(first.audio) == 73 * 16_000
+    assert np.abs(first.audio[-1600:]).max() > 0.2
