@@ -6,7 +6,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "favor/__init__.py").read_text(encoding="utf-8"), re.MULTILINE)[1]
+SOURCE = (ROOT / "favor/__init__.py").read_text(encoding="utf-8")
+VERSION = re.search(r'^__version__ = "(.+)"$', SOURCE, re.MULTILINE)[1]
 
 SCENES = ["scenedetect-headless>=0.7.2,<0.8"]
 S3 = ["s3fs>=2025.3"]
@@ -29,7 +30,7 @@ setup(
     long_description_content_type="text/markdown",
     keywords=["video", "captioning", "question answering", "speech", "multimodal", "apache beam", "parquet"],
     license_expression="Apache-2.0 AND MIT AND MIT-Festival",
-    license_files=["LICENSE", "favor/weights/favor-mini/LICENSE-whisper.txt", "favor/synthetic/**/voices/NOTICE"],
+    license_files=["LICENSE", "favor/weights/favor-mini/LICENSE-whisper.txt", "favor/synthetic/**/NOTICE"],
     python_requires=">=3.11",
     packages=find_packages(
         include=["favor", "favor.*", "transforms", "transforms.*", "pipeline", "pipeline.*", "jobs", "jobs.*"]
@@ -40,7 +41,9 @@ setup(
             "weights/**/*.md",
             "weights/**/*.txt",
             "weights/**/*.safetensors",
-            "synthetic/**/voices/*",
+            "synthetic/**/NOTICE",
+            "synthetic/**/*.json",
+            "synthetic/**/*.opus",
             "py.typed",
         ]
     },
