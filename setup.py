@@ -83,6 +83,7 @@ setup(
     classifiers=[
         "Operating System :: POSIX",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Multimedia :: Video",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
