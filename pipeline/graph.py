@@ -25,8 +25,9 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options: what is to be done.
         journal: where the rows go.
     """
-    plan = PlanSegments(options.questions, options.identity, options.sampling, options.shard, journal.history)
-    decode = DecodeWindows(options.identity, options.sampling, BATCHES_AHEAD * options.batch_size)
+    plan = PlanSegments(options.questions, options.identity, options.windowing, options.shard, journal.history)
+    ahead, audio_track = BATCHES_AHEAD * options.batch_size, options.windowing.audio_track
+    decode = DecodeWindows(options.identity, options.needs, audio_track, ahead)
     handler = ClipModelHandler(
         options.identity,
         options.generation,

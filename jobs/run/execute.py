@@ -156,21 +156,23 @@ def _model(
 ) -> dict[str, Any]:
     """Returns the fields of `RunOptions` that say which model answers, what it is shown, and how it generates."""
     from favor import GenerationOptions
-    from favor.media.sampling import SCENES, Sampling
+    from favor.media.sampling import SCENES, Windowing
     from favor.media.scenes.cuts import check_installed
     from favor.models.favor.folder import describe
+    from favor.structs import to_json
     from transforms.elements import Identity
 
     if split == SCENES:
         check_installed()
     card = describe(model)
     generation = GenerationOptions(max_new_tokens=max_new_tokens, num_beams=num_beams)
-    frames = (card.config.visual.image_size, card.config.frame_sampling)
-    sampling = Sampling(*frames, round(window_seconds * 1000), audio_track, split)
+    windowing, needs = Windowing(round(window_seconds * 1000), split, audio_track), card.config.needs
     precision = f"{dtype}, {quantization or 'not'} quantized"
     settings = json.dumps(generation.to_dict(), sort_keys=True)
-    identity = Identity(card.name, card.revision, precision, str(sampling), settings)
-    return {"identity": identity, "trained": card.trained, "generation": generation, "sampling": sampling}
+    sampling = f"{windowing}, {json.dumps(to_json(needs), sort_keys=True)}"
+    identity = Identity(card.name, card.revision, precision, sampling, settings)
+    decoding = {"windowing": windowing, "needs": needs}
+    return {"identity": identity, "trained": card.trained, "generation": generation, **decoding}
 
 
 def _asked(texts: tuple[str, ...], files: tuple[str, ...]) -> list[Question]:

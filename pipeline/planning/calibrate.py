@@ -88,7 +88,7 @@ def computed_bytes(options: RunOptions) -> int:
     dtype = str(choose_dtype(options.dtype, choose_device(options.device))).removeprefix("torch.")
     batch = Batch(
         windows=options.batch_size,
-        seconds=math.ceil(options.sampling.window_ms / 1000),
+        seconds=math.ceil(options.windowing.window_ms / 1000),
         new_tokens=options.generation.max_new_tokens,
         beams=options.generation.num_beams,
     )
@@ -112,7 +112,7 @@ def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
 
 def _decoded(segments: list[Segment], options: RunOptions) -> Iterator[Window]:
     for segment in segments:
-        for outcome in decode_segment(segment, options.identity, options.sampling):
+        for outcome in decode_segment(segment, options.identity, options.needs, options.windowing.audio_track):
             if isinstance(outcome, Window):
                 yield outcome
 

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from favor.errors import FavorError
 from favor.media.clip import Clip
 from favor.media.decode import read_clip
+from favor.media.needs import ClipNeeds, Square
 from favor.models.base import GenerationOptions
 from favor.models.favor.folder import describe
 from favor.models.favor.model import FavorModel
@@ -60,7 +61,7 @@ def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_pat
     recipe = recipe_of(manifest, stage)
     model = trained(tiny_folder, recipe, tmp_path).eval()
     rows = read_examples(manifest)
-    clips = [read_clip(row.uri, frame_size=32) for row in rows]
+    clips = [read_clip(row.uri, needs=ClipNeeds(frame_size=Square(32))) for row in rows]
     heard = [Clip(audio=clip.audio) if row.task == "ac" else clip for row, clip in zip(rows, clips, strict=True)]
     answers = model.answer(heard, [row.question for row in rows])
     assert [answer.text for answer in answers] == [row.answer for row in rows]
