@@ -3,6 +3,7 @@
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
+from favor.models.placement import Placement
 from pipeline.options import LOCAL_RUNNER, RunOptions
 from pipeline.output.journal import Journal
 from pipeline.output.record import RecordAnswers, RecordFailures, RecordMedia
@@ -30,11 +31,9 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
     decode = DecodeWindows(options.identity, options.needs, audio_track, ahead)
     handler = ClipModelHandler(
         options.identity,
+        Placement(options.device, options.dtype, options.quantization),
         options.generation,
         options.batch_size,
-        options.device,
-        options.dtype,
-        options.quantization,
         frozenset(options.suspects),
     )
 

@@ -8,7 +8,7 @@ from favor import GenerationOptions
 from favor.media.corpus.selection import EVERYTHING, Selection
 from favor.media.needs import ClipNeeds
 from favor.media.sampling import Windowing
-from favor.models.favor.model import choose_device
+from favor.models.placement import choose_device
 from favor.structs import read_dataclass, to_json
 from pipeline.output.formats import PLAIN, Layout
 from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard

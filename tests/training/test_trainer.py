@@ -10,7 +10,6 @@ from favor.media.clip import Clip
 from favor.media.decode import read_clip
 from favor.media.needs import ClipNeeds, Square
 from favor.models.base import GenerationOptions
-from favor.models.favor.folder import describe
 from favor.models.favor.model import FavorModel
 from favor.training import checkpoints
 from favor.training.checkpoints import Position
@@ -77,8 +76,7 @@ def test_checkpoints_of_another_recipe_are_left_alone(tiny_folder, manifest, tmp
     facts = json.loads((folder / "recipe.json").read_text())
     assert facts["steps"] == 2
     model = FavorModel.from_pretrained(folder, device="cpu")
-    assert model.trained
-    assert describe(str(folder)).trained
+    assert model.card.trained
     assert all(values.dtype == torch.float16 for values in load_file(folder / "model.safetensors").values())
 
 

@@ -106,7 +106,7 @@ PLANTED_WORKER = (sys.executable, str(Path(__file__).with_name("planted_worker.p
 @pytest.fixture
 def with_white(options, write_clip, tmp_path, monkeypatch):
     """The same, with a white clip, on which the worker kills itself as often as a file says."""
-    monkeypatch.setattr("pipeline.execution.supervisor.COMMAND", PLANTED_WORKER)
+    monkeypatch.setattr("pipeline.execution.supervisor.WORKER_COMMAND", PLANTED_WORKER)
     monkeypatch.setenv("PLANTED_KILLS", str(tmp_path / "kills"))
     white = lambda time, width, height: np.full((height, width, 3), 255, np.uint8)  # noqa: E731
     write_clip(tmp_path / "films" / "white.mkv", 0.5, audio=None, picture=white)
