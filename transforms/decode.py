@@ -14,7 +14,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
 from favor.media.isolation.decoder import ISOLATED
-from favor.media.sampling import Sampling
+from favor.media.needs import Square
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
 from transforms.metrics import Tally, count, count_all, timed, timed_items
@@ -23,13 +23,15 @@ from transforms.rows import FAILURES, Failure
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(segment: Segment, identity: Identity, sampling: Sampling) -> Iterator[Window | Failure]:
+def decode_segment(segment: Segment, identity: Identity) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
 
     Yields:
         For each window: the window, or the failure to decode it.
     """
-    how = (sampling.frame_size, sampling.frame_sampling, sampling.audio_track)
+    needs = identity.needs
+    assert isinstance(needs.frame_size, Square)
+    how = (needs.frame_size.size, needs.frame_rule, identity.windowing.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
     for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), *how):
         job = jobs[span]
@@ -112,13 +114,11 @@ class DecodeWindows(beam.DoFn):
     """Turns segments into windows of aligned frames and samples; what cannot be decoded becomes a failure.
 
     Attributes:
-        identity: what decides the ids of windows.
-        sampling: what the model sees and hears of a window.
+        identity: what the model sees and hears of a window, and what decides its id.
         ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
     """
 
     identity: Identity
-    sampling: Sampling
     ahead: int
 
     def start_bundle(self) -> None:
@@ -144,7 +144,7 @@ class DecodeWindows(beam.DoFn):
         self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.identity, self.sampling)
+        return decode_segment(segment, self.identity)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

@@ -1,36 +1,34 @@
 """The arithmetic of windows and frame slots; no file is touched here."""
 
 import dataclasses
+from typing import Literal
 
 from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
 
-FIXED, SCENES = SPLIT_MODES = ("fixed", "scenes")
+Split = Literal["fixed", "scenes"]
+FIXED: Split = "fixed"
+SCENES: Split = "scenes"
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampling:
-    """How a file is cut into windows, and what the model sees and hears of each.
+class Windowing:
+    """How a file is cut into windows.
 
     Attributes:
-        frame_size: the width and height in pixels that the model sees.
-        frame_sampling: the rule by which the model wants its frames chosen.
         window_ms: the length of a window.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
         split: where windows end: "fixed", at multiples of their length, or "scenes", at the scene boundary nearest to
             it where there is a film.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
     """
 
-    frame_size: int
-    frame_sampling: str
     window_ms: int = 30_000
+    split: Split = FIXED
     audio_track: int | None = None
-    split: str = FIXED
 
-    def __str__(self) -> str:
-        """What makes two windows of the same span differ, in words, and whether spans may: part of the windows' ids."""
-        heard = "" if self.audio_track is None else f", audio track {self.audio_track}"
-        cut = "" if self.split == FIXED else f", about {self.window_ms} ms cut at scenes"
-        return f"{self.frame_sampling} frames of {self.frame_size} px{heard}{cut}"
+    @property
+    def longest_ms(self) -> int:
+        """The longest that a window can be; one that ends at a scene may be half as long again."""
+        return self.window_ms if self.split == FIXED else self.window_ms * 3 // 2
 
 
 def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ from favor.errors import FavorError
 from favor.io.stores import store_errors
 from pipeline.execution.supervisor import WorkersRun
 from pipeline.graph import build_graph
-from pipeline.options import LOCAL_RUNNER, RunOptions
+from pipeline.options import LOCAL_RUNNER, CorpusOptions, ExecutionOptions, ModelOptions, RunOptions
 from pipeline.output.journal import Journal
 from transforms.counts import Counts
 from transforms.metrics import NAMESPACE, TALLY
@@ -36,10 +36,12 @@ class LocalRun:
     it is always the same engine.
     """
 
-    def __init__(self, options: RunOptions, journal: Journal) -> None:
+    def __init__(
+        self, corpus: CorpusOptions, model: ModelOptions, execution: ExecutionOptions, journal: Journal
+    ) -> None:
         TALLY.drain()
-        self._pipeline = beam.Pipeline(FnApiRunner(), beam_options(options))
-        build_graph(self._pipeline, options, journal)
+        self._pipeline = beam.Pipeline(FnApiRunner(), beam_options(execution))
+        build_graph(self._pipeline, corpus, model, execution, journal)
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
@@ -59,13 +61,15 @@ class LocalRun:
 class RemoteRun:
     """A run on any other Beam runner, Dataflow for example."""
 
-    def __init__(self, options: RunOptions, journal: Journal) -> None:
+    def __init__(
+        self, corpus: CorpusOptions, model: ModelOptions, execution: ExecutionOptions, journal: Journal
+    ) -> None:
         try:
-            runner = create_runner(options.runner)
+            runner = create_runner(execution.runner)
         except (ValueError, ImportError) as error:
-            raise FavorError(f"cannot use the runner {options.runner}: {error}") from error
-        self._pipeline = beam.Pipeline(runner, beam_options(options))
-        build_graph(self._pipeline, options, journal)
+            raise FavorError(f"cannot use the runner {execution.runner}: {error}") from error
+        self._pipeline = beam.Pipeline(runner, beam_options(execution))
+        build_graph(self._pipeline, corpus, model, execution, journal)
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
@@ -82,13 +86,13 @@ class RemoteRun:
         return {} if self._result is None else beam_counts(self._result)
 
 
-def beam_options(options: RunOptions) -> PipelineOptions:
+def beam_options(execution: ExecutionOptions) -> PipelineOptions:
     """Returns Beam's own options.
 
     Raises:
         FavorError: if Beam does not know one of them; it would only warn, deep in its log.
     """
-    made = PipelineOptions([f"--runner={options.runner}", *options.beam_options])
+    made = PipelineOptions([f"--runner={execution.runner}", *execution.beam_options])
     unknown = set(made.get_all_options(retain_unknown_options=True)) - set(made.get_all_options())
     if unknown:
         raise FavorError(f"Beam has no option --{min(unknown)}; see https://beam.apache.org/documentation/runners")
@@ -106,6 +110,7 @@ def beam_counts(result: PipelineResult) -> Counts:
 
 def make_run(options: RunOptions, journal: Journal) -> Run:
     """Chooses how to run."""
-    if options.runner != LOCAL_RUNNER:
-        return RemoteRun(options, journal)
-    return LocalRun(options, journal) if options.workers == 1 else WorkersRun(options, journal)
+    parts = options.corpus, options.model, options.execution
+    if options.execution.runner != LOCAL_RUNNER:
+        return RemoteRun(*parts, journal)
+    return LocalRun(*parts, journal) if options.execution.workers == 1 else WorkersRun(options, journal)

@@ -11,12 +11,11 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from favor.errors import FavorError
-from pipeline.options import RunOptions
 from transforms.rows import FAILURES, MEDIA, RESOLVED, RESULT_TABLES, Failure, MediaRow, Result
 
 # Grows whenever a column is added, which older files then lack and have nothing in. Columns are neither renamed nor
 # given another meaning, so that every older output can be read.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ROW_TYPES: dict[str, type] = {**dict.fromkeys(RESULT_TABLES, Result), MEDIA: MediaRow, FAILURES: Failure}
 ROW_KEYS = {
     **dict.fromkeys(RESULT_TABLES, ("result_id",)),
@@ -95,14 +94,20 @@ UNTRAINED = "untrained: its text means nothing"
 RUN_PACKAGES = ("favor-on-beam", "apache-beam", "torch", "transformers", "av", "pyarrow")
 
 
-def table_metadata(options: RunOptions) -> dict[str, str]:
-    """Returns what every file of the output says of itself: the configuration and the packages' versions."""
+def table_metadata(configuration: Mapping[str, typing.Any], model: str, trained: bool) -> dict[str, str]:
+    """Returns what every file of the output says of itself.
+
+    Args:
+        configuration: of the run, as JSON values.
+        model: its name.
+        trained: whether its text means anything.
+    """
     metadata = {
-        "favor": options.to_json(),
+        "favor": json.dumps(configuration, sort_keys=True),
         "favor.versions": json.dumps(package_versions()),
-        "favor.trained": str(options.trained).lower(),
+        "favor.trained": str(trained).lower(),
     }
-    return metadata if options.trained else {**metadata, "favor.note": f"{options.identity.model} is {UNTRAINED}"}
+    return metadata if trained else {**metadata, "favor.note": f"{model} is {UNTRAINED}"}
 
 
 def package_versions() -> dict[str, str]:

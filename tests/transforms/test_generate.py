@@ -4,11 +4,13 @@ import torch
 
 from favor import Clip, FavorModel, GenerationOptions
 from favor.media.corpus.files import MediaFile, WindowKey
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
 from transforms.elements import Answered, Identity, Job, Question, Window
 from transforms.generate import ClipModelHandler, thinned
 from transforms.rows import CAPTIONS, TRANSCRIPTS, Failure
 
-IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
+IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
 CAPTION, TRANSCRIPT = Question(CAPTIONS, "caption", "What?"), Question(TRANSCRIPTS, "transcript", "Say it.")
 
 

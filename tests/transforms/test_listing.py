@@ -12,7 +12,9 @@ from favor.media.corpus.files import Entry, WindowKey
 from favor.media.corpus.listing import list_media
 from favor.media.corpus.selection import Selection
 from favor.media.isolation.decoder import IsolatedDecoder
-from favor.media.sampling import Sampling
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
+from favor.models.base import GenerationOptions
 from transforms import planning
 from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard
 from transforms.history import History, RetryPolicy, StandingFailure
@@ -21,7 +23,7 @@ from transforms.planning import SEGMENT_MS, PlanSegments
 from transforms.rows import ANSWERS, CAPTIONS, FAILURES, MEDIA
 
 PLANTED = (sys.executable, str(Path(__file__).parents[1] / "media" / "isolation" / "planted_child.py"))
-IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
+IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
 CAPTION = Question(CAPTIONS, "caption", "What?")
 KEY = WindowKey("m", 0, 1)
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
@@ -44,7 +46,8 @@ def list_corpus(*patterns):
 
 
 def plan(*media, questions=(CAPTION,), window_ms=500, history=NOTHING, shard=WHOLE_CORPUS, split="fixed"):
-    dofn = PlanSegments(questions, IDENTITY, Sampling(32, "even", window_ms, split=split), shard, lambda: history)
+    identity = dataclasses.replace(IDENTITY, windowing=Windowing(window_ms, split))
+    dofn = PlanSegments(questions, identity, shard, lambda: history)
     dofn.setup()
     return outputs(dofn, *media)
 
@@ -248,10 +251,3 @@ def test_a_segment_is_about_five_minutes_long(media, monkeypatch):
     monkeypatch.setattr("transforms.planning.spans", lambda duration_ms, window_ms: [(i, i + 1) for i in range(100)])
     segments = plan(media, window_ms=30_000)["main"]
     assert {len(segment.jobs) for segment in segments} == {SEGMENT_MS // 30_000}
-
-
-def test_ids_change_with_what_decides_the_text():
-    window = IDENTITY.window_id(KEY)
-    assert window == IDENTITY.window_id(KEY)
-    assert window != Identity("favor-mini", "r1", "auto", "released", "{}").window_id(KEY)
-    assert IDENTITY.result_id(window, CAPTION) != Identity("m", "r2", "auto", "even", "{}").result_id(window, CAPTION)

@@ -3,13 +3,15 @@ import shutil
 import numpy as np
 import pytest
 
-from favor.media.sampling import Sampling
-from jobs.run.execute import caption_question
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
+from favor.models.base import GenerationOptions
+from jobs.run.questions import caption_question
 from pipeline.planning.survey import SEGMENTS, Survey, survey
 from transforms.elements import WHOLE_CORPUS, Identity, Segment
 from transforms.history import History
 from transforms.listing import ListCorpus
-from transforms.planning import Plan
+from transforms.planning import PlanSegments
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +27,12 @@ def archive(tmp_path_factory, write_clip):
     return root
 
 
+def identity(window_ms):
+    return Identity("", "", "", Windowing(window_ms), ClipNeeds(), GenerationOptions())
+
+
 def surveyed(*patterns, seed=0, window_ms=500):
-    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", window_ms), WHOLE_CORPUS, History)
+    planner = PlanSegments((caption_question(),), identity(window_ms), WHOLE_CORPUS, History)
     return survey([str(pattern) for pattern in patterns], ListCorpus(WHOLE_CORPUS), planner, seed)
 
 
@@ -57,7 +63,7 @@ def test_more_files_than_are_probed_at_once_come_in_order(archive, tmp_path):
     for number in range(40):
         shutil.copy(archive / "silent.mkv", tmp_path / f"{number:02d}.mkv")
     told = []
-    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", 500), WHOLE_CORPUS, History)
+    planner = PlanSegments((caption_question(),), identity(500), WHOLE_CORPUS, History)
     found = survey([str(tmp_path)], ListCorpus(WHOLE_CORPUS), planner, 0, lambda s: told.append(s.totals["windows"]))
     assert told == [2 * number for number in range(1, 41)]
     assert found.probe_seconds > 0
