@@ -31,7 +31,7 @@ FILES, ROUNDS = 32, 3
 
 def plain_loop(options: RunOptions, corpus: Path) -> None:
     """Captions the corpus without a pipeline."""
-    model = FavorModel.from_pretrained(options.model.name)
+    model = FavorModel.from_pretrained(options.model.card.name)
     clips = itertools.chain.from_iterable(map(decoded(options), sorted(corpus.iterdir())))
     while batch := list(itertools.islice(clips, CPU_BATCH_SIZE)):
         model.answer(model.encode(batch), [options.corpus.questions[0].text] * len(batch), options.model.generation)

@@ -17,7 +17,7 @@ def read_dataclass(cls: type[_T], values: Any, where: str) -> _T:
     """Makes a dataclass of JSON values; what is not given has its default.
 
     Args:
-        cls: of fields that are scalars, fractions, literals, tuples, dictionaries with text as keys, dataclasses of
+        cls: of fields that are scalars, fractions, literals, tuples, sets, dictionaries with text as keys, dataclasses
             such, or unions of these; among several dataclasses the first that has all keys of the value is meant.
         values: a mapping of its fields.
         where: the name of the whole, for messages.
@@ -64,6 +64,8 @@ def _to_json(value: Any) -> Any:
         return {key: _to_json(item) for key, item in value.items()}
     if isinstance(value, Fraction):
         return str(value)
+    if isinstance(value, frozenset):
+        return sorted(_to_json(item) for item in value)
     return [_to_json(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -107,13 +109,20 @@ def _read_dict(hint: Any, value: Any, where: str) -> dict[str, Any]:
 
 
 def _read_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
+    return _read_items(typing.get_args(hint), value, where)
+
+
+def _read_items(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{where} must be a list; got {value!r}")
-    args = typing.get_args(hint)
     hints = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
     if len(hints) != len(value):
         raise ConfigError(f"{where} must have {len(hints)} entries; got {value!r}")
     return tuple(_read_value(item_hint, item, where) for item_hint, item in zip(hints, value, strict=True))
+
+
+def _read_set(hint: Any, value: Any, where: str) -> frozenset[Any]:
+    return frozenset(_read_items((*typing.get_args(hint), Ellipsis), value, where))
 
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
@@ -130,9 +139,9 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
 
 def _read_fraction(value: Any, where: str) -> Fraction:
     try:
-        fraction = Fraction(value if isinstance(value, str | int) and not isinstance(value, bool) else "")
+        fraction = Fraction(str(value))  # of a number with a point, the decimal that it shows
     except (ValueError, ZeroDivisionError):
-        raise ConfigError(f'{where} must be a fraction such as "1/2"; got {value!r}') from None
+        raise ConfigError(f'{where} must be a number or a fraction such as "1/2"; got {value!r}') from None
     if fraction < 0:
         raise ConfigError(f"{where} is {fraction}; it must not be negative")
     return fraction
@@ -150,5 +159,6 @@ _READERS: dict[Any, Callable[[Any, Any, str], Any]] = {
     Literal: _read_literal,
     tuple: _read_tuple,
     dict: _read_dict,
+    frozenset: _read_set,
     Annotated: _read_signed,
 }

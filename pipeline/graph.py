@@ -33,13 +33,7 @@ def build_graph(
     plan = PlanSegments(corpus.questions, identity, execution.shard, journal.history)
     decode = DecodeWindows(identity, BATCHES_AHEAD * execution.batch_size)
     handler = ClipModelHandler(
-        identity,
-        model.generation,
-        execution.batch_size,
-        model.placement.device,
-        model.placement.dtype,
-        model.placement.quantization,
-        frozenset(execution.suspects),
+        identity, model.placement, model.generation, execution.batch_size, frozenset(execution.suspects)
     )
     spread = not (corpus.streamed and execution.runner == LOCAL_RUNNER)
 

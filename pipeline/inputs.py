@@ -1,6 +1,7 @@
 """What the user's files say: the questions in them, the labels of manifests, and whether a corpus is there at all."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from favor.io.rows import RowError, read_rows
 from favor.io.stores import find_store, store_errors
 from favor.media.corpus.listing import GLOB_CHARACTERS, absolute_uri
 from favor.media.corpus.manifests import is_manifest, read_head
+from favor.models.base import ModelCard
 from pipeline.output.tables import SCHEMAS
 from transforms.elements import Question
-from transforms.rows import ANSWERS
+from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
 
 
 def read_questions(path: str) -> tuple[Question, ...]:
@@ -75,6 +77,20 @@ def _lost(pattern: str) -> str | None:
             except NotADirectoryError as error:
                 return f"{pattern}: {error}"
     return None
+
+
+def worded(question: Question, card: ModelCard) -> Question:
+    """Puts a question that has no text yet in the words in which the model is best asked.
+
+    Raises:
+        FavorError: if the model cannot do what is asked.
+    """
+    if question.text:
+        return question
+    text = {CAPTIONS: card.prompts.caption, TRANSCRIPTS: card.prompts.transcript}[question.table]
+    if text is None:
+        raise FavorError(f"{card.name} writes no transcripts; choose another --model for them")
+    return dataclasses.replace(question, text=text)
 
 
 TABLE_COLUMNS = frozenset(name for schema in SCHEMAS.values() for name in schema.names)

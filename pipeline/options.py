@@ -1,14 +1,14 @@
 """A run as one value that can be written down: what is read, which model answers, where to, and who does the work."""
 
 import dataclasses
-from fractions import Fraction
 from typing import Self
 
 from favor.errors import ConfigError
 from favor.media.corpus.selection import EVERYTHING, Selection
-from favor.media.needs import ClipNeeds, Square
 from favor.media.sampling import Windowing
-from favor.models.base import GenerationOptions
+from favor.models.base import GenerationOptions, ModelCard
+from favor.models.placement import Placement, choose_device
+from favor.models.registry import describe
 from pipeline.output.formats import PLAIN, Layout
 from transforms.elements import LANGUAGE_PLACEHOLDER, WHOLE_CORPUS, Identity, Question, Shard
 from transforms.history import NO_RETRIES, RetryPolicy
@@ -17,21 +17,6 @@ CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
 GPU_BATCH_SIZE = 16
 AUTO_BATCH_SIZE = 0
 LOCAL_RUNNER = "DirectRunner"
-
-
-@dataclasses.dataclass(frozen=True)
-class Placement:
-    """Where a model computes, and in which precision, in the words in which it was asked for.
-
-    Attributes:
-        device: ``auto`` or a torch device.
-        dtype: ``auto`` or the name of a torch dtype.
-        quantization: of the language model: None, ``int8`` or ``int4``.
-    """
-
-    device: str = "auto"
-    dtype: str = "auto"
-    quantization: str | None = None
 
 
 ANYWHERE = Placement()
@@ -78,18 +63,12 @@ class ModelOptions:
     """Which model answers, and how.
 
     Attributes:
-        name: of the model, or its folder.
-        revision: changes when the weights do.
-        trained: whether its text means anything.
-        needs: what of a window it is shown.
-        placement: where it computes.
+        card: what is known of the model before it is loaded.
+        placement: where it computes, and in which precision.
         generation: how text is generated.
     """
 
-    name: str
-    revision: str
-    trained: bool
-    needs: ClipNeeds
+    card: ModelCard
     placement: Placement = ANYWHERE
     generation: GenerationOptions = GREEDY
 
@@ -100,17 +79,14 @@ class ModelOptions:
         Raises:
             FavorError: if there is no such model.
         """
-        from favor.models.favor.folder import describe
-
-        card = describe(name)
-        visual = card.config.visual
-        needs = ClipNeeds(Fraction(2), card.config.frame_sampling, Square(visual.image_size))
-        return cls(card.name, card.revision, card.trained, needs, placement, generation)
+        card = describe(name)  # what its family adds to it stays here
+        common = {field.name: getattr(card, field.name) for field in dataclasses.fields(ModelCard)}
+        return cls(ModelCard(**common), placement, generation)
 
     def identity(self, windowing: Windowing) -> Identity:
         """Returns what decides the ids of this model's rows about windows that are cut like this."""
         precision = f"{self.placement.dtype}, {self.placement.quantization or 'not'} quantized"
-        return Identity(self.name, self.revision, precision, windowing, self.needs, self.generation)
+        return Identity(self.card.name, self.card.revision, precision, windowing, self.card.needs, self.generation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,8 +130,6 @@ class ExecutionOptions:
         Raises:
             FavorError: if there is no such device here.
         """
-        from favor.models.placement import choose_device  # torch is not needed to write options down
-
         on_cpu = choose_device(device).type == "cpu"
         suiting = CPU_BATCH_SIZE if on_cpu else GPU_BATCH_SIZE
         return dataclasses.replace(self, batch_size=self.batch_size or suiting)
@@ -184,7 +158,7 @@ class RunOptions:
     execution: ExecutionOptions = IN_THIS_PROCESS
 
     def __post_init__(self) -> None:
-        check_sound(self.model.name, self.model.needs, self.corpus.windowing)
+        check_sound(self.model.card, self.corpus.windowing)
 
     @property
     def identity(self) -> Identity:
@@ -192,16 +166,16 @@ class RunOptions:
         return self.model.identity(self.corpus.windowing)
 
 
-def check_sound(model: str, needs: ClipNeeds, windowing: Windowing) -> None:
+def check_sound(card: ModelCard, windowing: Windowing) -> None:
     """Makes sure that a model can hear the whole of every window.
 
     Raises:
         ConfigError: if a window can be longer than the sound that the model hears at once.
     """
-    longest, heard = windowing.longest_ms, needs.max_sound_ms
-    if needs.hears and heard is not None and heard < longest:
+    longest, heard = windowing.longest_ms, card.needs.max_sound_ms
+    if card.needs.hears and heard is not None and heard < longest:
         fitting = heard * windowing.window_ms // longest
         raise ConfigError(
-            f"{model} hears {heard / 1000:g} s of sound at once, but windows can be {longest / 1000:g} s long; "
+            f"{card.name} hears {heard / 1000:g} s of sound at once, but windows can be {longest / 1000:g} s long; "
             f"use --window-seconds {fitting / 1000:g} or less"
         )

@@ -77,7 +77,7 @@ def open_journal(options: RunOptions) -> Journal:
     """Opens the journal of a run, in whichever of its processes."""
     from pipeline.output.journal import Journal
 
-    metadata = table_metadata(to_json(options), options.model.name, options.model.trained)
+    metadata = table_metadata(to_json(options), options.model.card.name, options.model.card.trained)
     return Journal(options.output.directory, metadata, options.corpus.labels, options.output.retry_policy)
 
 

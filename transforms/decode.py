@@ -14,7 +14,6 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
 from favor.media.isolation.decoder import ISOLATED
-from favor.media.needs import Square
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
 from transforms.metrics import Tally, count, count_all, timed, timed_items
@@ -29,9 +28,7 @@ def decode_segment(segment: Segment, identity: Identity) -> Iterator[Window | Fa
     Yields:
         For each window: the window, or the failure to decode it.
     """
-    needs = identity.needs
-    assert isinstance(needs.frame_size, Square)
-    how = (needs.frame_size.size, needs.frame_rule, identity.windowing.audio_track)
+    how = (identity.needs, identity.windowing.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
     for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), *how):
         job = jobs[span]

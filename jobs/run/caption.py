@@ -15,7 +15,7 @@ from jobs.run.options import (
     output_options,
     overwrite_option,
 )
-from jobs.run.questions import CAPTION_PROMPT, caption_question, question_options, transcribe_question
+from jobs.run.questions import caption_question, question_options, transcribe_question
 
 if TYPE_CHECKING:
     from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("caption", cls=RunCommand, interrupted=INTERRUPTED)
-@click.option("--prompt", default=CAPTION_PROMPT, show_default=True, help="What the model is asked for.")
+@click.option("--prompt", default="", help="What the model is asked for.  [default: in the words of its card]")
 @click.option("--transcribe", is_flag=True, help="Write transcripts too.")
 @corpus_options
 @output_options

@@ -26,7 +26,7 @@ def execute(
     """Runs the pipeline and prints the summary.
 
     Args:
-        questions: what is asked about every window.
+        questions: what is asked about every window; those without a text in the words of the model's card.
         corpus: what is read.
         model: which model answers.
         output: where the rows go.
@@ -37,12 +37,14 @@ def execute(
         click.ClickException: if no file could be read, or rows were lost.
         FavorError: for everything else that a user or a machine can do wrong.
     """
+    from pipeline.inputs import worded
     from pipeline.options import RunOptions
     from pipeline.run import run
 
-    options = RunOptions(dataclasses.replace(corpus, questions=questions), model, output, execution)
-    if not model.trained:
-        click.echo(f"{model.name} is untrained: its text means nothing", err=True)
+    asked = tuple(worded(question, model.card) for question in questions)
+    options = RunOptions(dataclasses.replace(corpus, questions=asked), model, output, execution)
+    if not model.card.trained:
+        click.echo(f"{model.card.name} is untrained: its text means nothing", err=True)
     summary = run(options, overwrite)
     click.echo(str(summary))
     if summary.missing:

@@ -201,7 +201,8 @@ def build_model(
         FavorError: if there is no such model.
     """
     from favor.models.base import GenerationOptions
-    from pipeline.options import ModelOptions, Placement
+    from favor.models.placement import Placement
+    from pipeline.options import ModelOptions
 
     generation = GenerationOptions(max_new_tokens=max_new_tokens, num_beams=num_beams)
     return ModelOptions.described(model, Placement(device, dtype, quantization), generation)

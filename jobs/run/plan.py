@@ -80,7 +80,11 @@ def plan_command(
       favor plan gs://bucket/films --model favor-13b --quantization int4 --workers 2
       favor plan films --prices prices.csv --machine big-gpu --json
     """
-    chosen = _checked(model(), corpus) if calibrate else None
+    from pipeline.options import check_sound
+
+    chosen = model() if calibrate else None
+    if chosen:
+        check_sound(chosen.card, corpus.windowing)
     found = _survey(corpus)
     if not as_json:
         click.echo(str(found))
@@ -92,13 +96,6 @@ def plan_command(
         click.echo(json.dumps(facts, indent=2))
     elif prediction:
         click.echo(str(prediction))
-
-
-def _checked(model: ModelOptions, corpus: CorpusOptions) -> ModelOptions:
-    from pipeline.options import check_sound
-
-    check_sound(model.name, model.needs, corpus.windowing)
-    return model
 
 
 def _survey(corpus: CorpusOptions) -> Survey:
@@ -127,18 +124,20 @@ def _predict(
     price: Price | None,
 ) -> Prediction:
     from favor.models.placement import choose_device
+    from pipeline.inputs import worded
     from pipeline.planning.calibrate import calibrate, computed_bytes
     from pipeline.planning.forecast import Prediction, RunShape, forecast
 
     device = choose_device(model.placement.device)
     execution = execution.settled(str(device))
+    questions = tuple(worded(question, model.card) for question in questions)
     segments = [_asked(segment, questions) for segment in found.segments]
     costs = calibrate(segments, corpus.windowing, model, execution, corpus.selection.seed)
     shared = device.type != "cpu"
     shape = RunShape(found.totals["windows"], execution.batch_size, execution.workers, os.cpu_count() or 1, shared)
     predicted = forecast(costs, shape, found.probe_seconds)
     computed = computed_bytes(corpus.windowing, model, execution.batch_size)
-    return Prediction(model.name, str(device), costs, shape, predicted, computed, price)
+    return Prediction(model.card.name, str(device), costs, shape, predicted, computed, price)
 
 
 def _asked(segment: Segment, questions: tuple[Question, ...]) -> Segment:

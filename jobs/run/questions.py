@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from favor.prompts import CAPTION_PROMPT, TRANSCRIBE_PROMPT
 from jobs.run.options import OptionGroup
 
 if TYPE_CHECKING:
     from transforms.elements import Question
 
 
-def caption_question(prompt: str = CAPTION_PROMPT) -> Question:
-    """Returns the question whose answers are captions."""
+def caption_question(prompt: str = "") -> Question:
+    """Returns the question whose answers are captions, by default in the words of the model's card."""
     from transforms.elements import Question
     from transforms.rows import CAPTIONS
 
@@ -22,11 +21,11 @@ def caption_question(prompt: str = CAPTION_PROMPT) -> Question:
 
 
 def transcribe_question() -> Question:
-    """Returns the question whose answers are transcripts."""
+    """Returns the question whose answers are transcripts, in the words of the model's card."""
     from transforms.elements import Question
     from transforms.rows import TRANSCRIPTS
 
-    return Question(TRANSCRIPTS, "transcript", TRANSCRIBE_PROMPT)
+    return Question(TRANSCRIPTS, "transcript", "")
 
 
 def user_questions(texts: tuple[str, ...], files: tuple[str, ...]) -> tuple[Question, ...]:

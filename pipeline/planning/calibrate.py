@@ -13,13 +13,12 @@ from collections.abc import Iterator
 
 import torch
 
-from favor import GenerationOptions
 from favor.errors import FavorError
 from favor.media.sampling import Windowing
-from favor.models.favor.folder import describe
-from favor.models.favor.memory import Batch, memory_need
-from favor.models.placement import check_quantization, choose_device, choose_dtype
-from pipeline.options import ExecutionOptions, ModelOptions, Placement
+from favor.models.base import Batch, GenerationOptions
+from favor.models.placement import Placement
+from favor.models.registry import describe
+from pipeline.options import ExecutionOptions, ModelOptions
 from pipeline.planning.forecast import Costs
 from transforms.counts import seconds
 from transforms.decode import decode_segment
@@ -89,24 +88,22 @@ def worker_threads(workers: int) -> int:
     return torch.get_num_threads() if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
 
 
-def computed_bytes(windowing: Windowing, model: ModelOptions, batch_size: int) -> int:
-    """Returns the memory that a worker needs on its device at most, by arithmetic from the model's sizes."""
-    dtype = str(choose_dtype(model.placement.dtype, choose_device(model.placement.device))).removeprefix("torch.")
+def computed_bytes(windowing: Windowing, model: ModelOptions, batch_size: int) -> int | None:
+    """Returns the memory that a worker needs on its device at most, as far as the model's card can say."""
     batch = Batch(
         windows=batch_size,
         seconds=math.ceil(windowing.longest_ms / 1000),
         new_tokens=model.generation.max_new_tokens,
         beams=model.generation.num_beams,
     )
-    config = describe(model.name).config
-    return memory_need(config, dtype, check_quantization(model.placement.quantization), batch).total
+    need = describe(model.card.name).memory_need(batch, model.placement)
+    return None if need is None else need.total
 
 
 def _handler(
     identity: Identity, placement: Placement, generation: GenerationOptions, batch_size: int
 ) -> ClipModelHandler:
-    where = (placement.device, placement.dtype, placement.quantization)
-    return ClipModelHandler(identity, generation, batch_size, *where)
+    return ClipModelHandler(identity, placement, generation, batch_size)
 
 
 def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
@@ -132,9 +129,9 @@ def _start_seconds() -> float:
     return time.perf_counter() - start
 
 
-def _peak_bytes(device: torch.device) -> int:
+def _peak_bytes(device: str) -> int:
     """Returns the most that has been allocated on a GPU, or the most that this process has held in memory."""
-    if device.type == "cuda":
+    if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

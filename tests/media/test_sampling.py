@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import pytest
 
 from favor.media.sampling import SCENES, Windowing, slot_count, slots_due, spans
@@ -23,17 +25,17 @@ def test_impossible_windows_are_refused(duration, window):
 
 @pytest.mark.parametrize(("duration", "slots"), [(1, 1), (500, 1), (501, 2), (10_200, 21), (30_000, 60)])
 def test_a_slot_begins_every_half_second(duration, slots):
-    assert slot_count(duration, 1000) == slots
+    assert slot_count(duration, 1000, Fraction(2)) == slots
 
 
-SECOND = 24_000
+SECOND, RATE = 24_000, Fraction(2)
 
 
 def chosen(times, duration_ms):
     """The frame that each slot shows, of times in ticks of 1/24000 s."""
     shown = []
     for time in times:
-        shown += [time] * slots_due(time, SECOND, len(shown), slot_count(duration_ms, 1000))
+        shown += [time] * slots_due(time, SECOND, RATE, len(shown), slot_count(duration_ms, 1000, RATE))
     return shown
 
 
