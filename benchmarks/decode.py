@@ -23,7 +23,7 @@ import numpy as np
 
 from favor.media.clip import Clip
 from favor.media.decode import decode_windows
-from favor.media.isolation.decoder import ISOLATED
+from favor.media.isolation.decoder import IsolatedDecoder
 
 SIZE = 224
 WINDOW_MS = 30_000
@@ -91,7 +91,7 @@ def run_ours(path: str, seconds: int, stride: int = 1) -> list[Clip]:
 
 
 def run_isolated(path: str, seconds: int, stride: int = 1) -> list[Clip]:
-    return [clip for _, clip in ISOLATED.windows(path, spans(seconds, stride), SIZE)]
+    return [clip for _, clip in IsolatedDecoder().windows(path, spans(seconds, stride), SIZE)]
 
 
 JOBS = {

@@ -6,16 +6,16 @@ from apache_beam.ml.inference.base import RunInference
 from pipeline.options import LOCAL_RUNNER, RunOptions
 from pipeline.output.journal import Journal
 from pipeline.output.record import RecordAnswers, RecordFailures, RecordMedia
+from transforms.corpus import ListCorpus, PlanSegments
 from transforms.decode import DecodeWindows
 from transforms.generate import ClipModelHandler, route
-from transforms.listing import ListCorpus
-from transforms.planning import PlanSegments
 from transforms.rows import FAILURES, MEDIA
+from transforms.runtime import Runtime
 
 BATCHES_AHEAD = 1  # decoded while the model works on the batch before them
 
 
-def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) -> None:
+def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal, runtime: Runtime) -> None:
     """Adds the whole run to a pipeline.
 
     Nothing larger than a URI, a span or a row crosses a shuffle: frames, samples and features stay in the last stage.
@@ -24,9 +24,10 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         pipeline: an empty pipeline.
         options: what is to be done.
         journal: where the rows go.
+        runtime: what the run's steps share.
     """
-    plan = PlanSegments(options.questions, options.identity, options.sampling, options.shard, journal.history)
-    decode = DecodeWindows(options.identity, options.sampling, BATCHES_AHEAD * options.batch_size)
+    plan = PlanSegments(options.questions, options.identity, options.sampling, options.shard, journal.history, runtime)
+    decode = DecodeWindows(options.identity, options.sampling, BATCHES_AHEAD * options.batch_size, runtime)
     handler = ClipModelHandler(
         options.identity,
         options.generation,
@@ -35,9 +36,10 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options.dtype,
         options.quantization,
         frozenset(options.suspects),
+        runtime,
     )
 
-    lister = ListCorpus(options.shard, options.selection, options.labels, journal.history)
+    lister = ListCorpus(options.shard, runtime, options.selection, options.labels, journal.history)
     listed = (
         pipeline
         | "Corpus" >> beam.Create([options.corpus])
@@ -55,10 +57,10 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         | "Route" >> beam.ParDo(route).with_outputs(FAILURES, main="answered")
     )
 
-    generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal))
-    planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal))
+    generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal, runtime))
+    planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal, runtime))
     for stage, outputs in (("List", listed), ("PlanSegments", planned), ("Decode", decoded), ("Generate", generated)):
-        outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal))
+        outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal, runtime))
 
 
 def spread(elements: beam.PCollection, name: str, options: RunOptions) -> beam.PCollection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -80,18 +81,24 @@ def _price(price_per_hour: float | None, currency: str, prices: str | None, mach
 
 def _survey(options: dict[str, Any]) -> Survey:
     """Lists and probes; neither the model nor torch is needed for it."""
-    from favor.media.sampling import Sampling
+    from favor.media.isolation.decoder import IsolatedDecoder
+    from favor.media.sampling import SCENES, Sampling
+    from favor.media.scenes.cuts import check_installed
     from pipeline.inputs import corpus_labels
     from pipeline.planning.survey import survey
     from transforms.elements import WHOLE_CORPUS, Identity
     from transforms.history import History
-    from transforms.listing import ListCorpus
-    from transforms.planning import PlanSegments
+    from transforms.listing import Lister
+    from transforms.metrics import Tally
+    from transforms.planning import Planner
 
     sampling = Sampling(0, "", round(options["window_seconds"] * 1000), options["audio_track"], options["split"])
-    planner = PlanSegments((caption_question(),), Identity("", "", "", "", ""), sampling, WHOLE_CORPUS, History)
-    lister = ListCorpus(WHOLE_CORPUS, selection(dict(options)), corpus_labels(options["corpus"])[0])
-    with tqdm(unit=" files", disable=None) as bar:
+    if sampling.split == SCENES:
+        check_installed()
+    tally, identity = Tally(), Identity("", "", "", "", "")
+    lister = Lister(WHOLE_CORPUS, tally, selection(dict(options)), corpus_labels(options["corpus"])[0])
+    with contextlib.closing(IsolatedDecoder()) as decoder, tqdm(unit=" files", disable=None) as bar:
+        planner = Planner((caption_question(),), identity, sampling, WHOLE_CORPUS, History(), decoder, tally)
         return survey(options["corpus"], lister, planner, options["seed"], lambda _: bar.update())
 
 

@@ -37,13 +37,14 @@ def work() -> None:
     from pipeline.options import RunOptions
     from pipeline.output.journal import Journal
     from pipeline.output.tables import table_metadata
-    from transforms.in_flight import IN_FLIGHT
+    from transforms.in_flight import InFlight
+    from transforms.runtime import Runtime
 
     say = Speaker(sys.stdout)
     sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
     options = RunOptions.from_json(told)
-    run = LocalRun(options, Journal(options.output, table_metadata(options), options.labels, options.retry_policy))
-    IN_FLIGHT.watch(lambda notes: say(in_flight=notes))
+    journal = Journal(options.output, table_metadata(options), options.labels, options.retry_policy)
+    run = LocalRun(options, journal, Runtime(in_flight=InFlight(lambda notes: say(in_flight=notes))))
     done = threading.Event()
 
     def report() -> None:

@@ -1,5 +1,6 @@
 """Measuring what windows of a corpus cost on this machine, by doing a few of them with the run's own code."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -15,6 +16,7 @@ import torch
 
 from favor import GenerationOptions
 from favor.errors import FavorError
+from favor.media.isolation.decoder import IsolatedDecoder
 from favor.models.favor.folder import describe
 from favor.models.favor.memory import Batch, memory_need
 from favor.models.placement import check_quantization, choose_device, choose_dtype
@@ -111,10 +113,11 @@ def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
 
 
 def _decoded(segments: list[Segment], options: RunOptions) -> Iterator[Window]:
-    for segment in segments:
-        for outcome in decode_segment(segment, options.identity, options.sampling):
-            if isinstance(outcome, Window):
-                yield outcome
+    with contextlib.closing(IsolatedDecoder()) as decoder:
+        for segment in segments:
+            for outcome in decode_segment(segment, options.identity, options.sampling, decoder):
+                if isinstance(outcome, Window):
+                    yield outcome
 
 
 def _start_seconds() -> float:
