@@ -6,17 +6,22 @@ from apache_beam.ml.inference.base import RunInference
 from pipeline.options import LOCAL_RUNNER, CorpusOptions, ExecutionOptions, ModelOptions
 from pipeline.output.journal import Journal
 from pipeline.output.record import RecordAnswers, RecordFailures, RecordMedia
+from transforms.corpus import ListCorpus, PlanSegments
 from transforms.decode import DecodeWindows
 from transforms.generate import ClipModelHandler, route
-from transforms.listing import ListCorpus
-from transforms.planning import PlanSegments
 from transforms.rows import FAILURES, MEDIA
+from transforms.runtime import Runtime
 
 BATCHES_AHEAD = 1  # decoded while the model works on the batch before them
 
 
 def build_graph(
-    pipeline: beam.Pipeline, corpus: CorpusOptions, model: ModelOptions, execution: ExecutionOptions, journal: Journal
+    pipeline: beam.Pipeline,
+    corpus: CorpusOptions,
+    model: ModelOptions,
+    execution: ExecutionOptions,
+    journal: Journal,
+    runtime: Runtime,
 ) -> None:
     """Adds the whole run to a pipeline.
 
@@ -28,16 +33,17 @@ def build_graph(
         model: which model answers.
         execution: who does the work.
         journal: where the rows go.
+        runtime: what the run's steps share.
     """
     identity = model.identity(corpus.windowing)
-    plan = PlanSegments(corpus.questions, identity, execution.shard, journal.history)
-    decode = DecodeWindows(identity, BATCHES_AHEAD * execution.batch_size)
+    plan = PlanSegments(corpus.questions, identity, execution.shard, journal.history, runtime)
+    decode = DecodeWindows(identity, BATCHES_AHEAD * execution.batch_size, runtime)
     handler = ClipModelHandler(
-        identity, model.placement, model.generation, execution.batch_size, frozenset(execution.suspects)
+        identity, model.placement, model.generation, execution.batch_size, frozenset(execution.suspects), runtime
     )
     spread = not (corpus.streamed and execution.runner == LOCAL_RUNNER)
 
-    lister = ListCorpus(execution.shard, corpus.selection, corpus.labels, journal.history)
+    lister = ListCorpus(execution.shard, runtime, corpus.selection, corpus.labels, journal.history)
     listed = (
         pipeline
         | "Corpus" >> beam.Create([corpus.patterns])
@@ -55,10 +61,10 @@ def build_graph(
         | "Route" >> beam.ParDo(route).with_outputs(FAILURES, main="answered")
     )
 
-    generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal))
-    planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal))
+    generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal, runtime))
+    planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal, runtime))
     for stage, outputs in (("List", listed), ("PlanSegments", planned), ("Decode", decoded), ("Generate", generated)):
-        outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal))
+        outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal, runtime))
 
 
 def dealt(elements: beam.PCollection, name: str, spread: bool) -> beam.PCollection:

@@ -13,16 +13,17 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
-from favor.media.isolation.decoder import ISOLATED
+from favor.media.isolation.decoder import IsolatedDecoder
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
-from transforms.metrics import Tally, count, count_all, timed, timed_items
+from transforms.metrics import Tally, timed, timed_items
 from transforms.rows import FAILURES, Failure
+from transforms.runtime import Runtime
 
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(segment: Segment, identity: Identity) -> Iterator[Window | Failure]:
+def decode_segment(segment: Segment, identity: Identity, decoder: IsolatedDecoder) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
 
     Yields:
@@ -30,7 +31,7 @@ def decode_segment(segment: Segment, identity: Identity) -> Iterator[Window | Fa
     """
     how = (identity.needs, identity.windowing.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
-    for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), *how):
+    for span, outcome in decoder.windows(segment.media.uri, list(jobs), *how):
         job = jobs[span]
         if isinstance(outcome, Clip):
             yield Window(segment.media, job, outcome)
@@ -46,11 +47,13 @@ class DecodeAhead:
     Args:
         decode: yields as many things as the segment has windows.
         ahead: how many windows may lie decoded and waiting.
+        tally: where the time is counted, by the thread that takes the windows.
     """
 
-    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], ahead: int) -> None:
+    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], ahead: int, tally: Tally) -> None:
         self.ahead = ahead
         self._decode = decode
+        self._tally = tally
         self._segments: queue.SimpleQueue[Segment] = queue.SimpleQueue()
         self._decoded: queue.Queue[Window | Failure | BaseException] = queue.Queue(ahead)
         self._pending = 0
@@ -66,9 +69,9 @@ class DecodeAhead:
     def take(self, leave: int) -> Iterator[Window | Failure]:
         """Yields what is decoded, in order, until only ``leave`` windows are pending."""
         while self._pending > leave:
-            with timed("wait_for_windows"):
+            with timed("wait_for_windows", self._tally.add):
                 item = self._decoded.get()
-            count_all(self._spent)
+            self._spent.drain_into(self._tally)
             if isinstance(item, BaseException):
                 raise item
             self._pending -= 1
@@ -113,27 +116,29 @@ class DecodeWindows(beam.DoFn):
     Attributes:
         identity: what the model sees and hears of a window, and what decides its id.
         ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
+        runtime: the run's.
     """
 
     identity: Identity
     ahead: int
+    runtime: Runtime
 
     def start_bundle(self) -> None:
         """Starts the background thread."""
-        self._decoder = DecodeAhead(self._decode, self.ahead)
+        self._decoder = DecodeAhead(self._decode, self.ahead, self.runtime.tally)
 
     def process(self, segment: Segment) -> Iterator[Window]:
         """Hands the segment to the thread and yields what it has decoded of earlier ones."""
         self._decoder.submit(segment)
         for item in self._decoder.take(leave=self.ahead):
             yield _tagged(item, item)
-        count("bytes_read", ISOLATED.take_bytes_read())
+        self.runtime.count_bytes_read()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Yields the rest."""
         for item in self._decoder.take(leave=0):
             yield _tagged(item, GlobalWindows.windowed_value(item))
-        count("bytes_read", ISOLATED.take_bytes_read())
+        self.runtime.count_bytes_read()
         self._decoder.close()
 
     def teardown(self) -> None:
@@ -141,7 +146,7 @@ class DecodeWindows(beam.DoFn):
         self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.identity)
+        return decode_segment(segment, self.identity, self.runtime.decoder)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

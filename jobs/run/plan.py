@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -100,18 +101,21 @@ def plan_command(
 
 def _survey(corpus: CorpusOptions) -> Survey:
     """Lists and probes; neither the model nor torch is needed for it."""
+    from favor.media.isolation.decoder import IsolatedDecoder
     from favor.media.needs import ClipNeeds
     from favor.models.base import GenerationOptions
     from pipeline.planning.survey import survey
     from transforms.elements import WHOLE_CORPUS, Identity
     from transforms.history import History
-    from transforms.listing import ListCorpus
-    from transforms.planning import PlanSegments
+    from transforms.listing import Lister
+    from transforms.metrics import Tally
+    from transforms.planning import Planner
 
     identity = Identity("", "", "", corpus.windowing, ClipNeeds(), GenerationOptions())
-    planner = PlanSegments((caption_question(),), identity, WHOLE_CORPUS, History)
-    lister = ListCorpus(WHOLE_CORPUS, corpus.selection, corpus.labels)
-    with tqdm(unit=" files", disable=None) as bar:
+    tally = Tally()
+    lister = Lister(WHOLE_CORPUS, tally, corpus.selection, corpus.labels)
+    with contextlib.closing(IsolatedDecoder()) as decoder, tqdm(unit=" files", disable=None) as bar:
+        planner = Planner((caption_question(),), identity, WHOLE_CORPUS, History(), decoder, tally)
         return survey(corpus.patterns, lister, planner, corpus.selection.seed, lambda _: bar.update())
 
 

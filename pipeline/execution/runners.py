@@ -1,6 +1,7 @@
 """The ways to run the graph: in this process, in several processes of this machine, on any other Beam runner."""
 
 import collections
+import contextlib
 from typing import Protocol
 
 import apache_beam as beam
@@ -16,7 +17,7 @@ from pipeline.graph import build_graph
 from pipeline.options import LOCAL_RUNNER, CorpusOptions, ExecutionOptions, ModelOptions, RunOptions
 from pipeline.output.journal import Journal
 from transforms.counts import Counts
-from transforms.metrics import NAMESPACE, TALLY
+from transforms.runtime import NAMESPACE, Runtime
 
 
 class Run(Protocol):
@@ -34,18 +35,34 @@ class LocalRun:
 
     Beam's ``DirectRunner`` chooses between engines by what the graph holds, and may try to download one of them; here
     it is always the same engine.
+
+    Args:
+        corpus: what is read, and what is asked about it.
+        model: which model answers.
+        execution: who does the work.
+        journal: where the rows go.
+        runtime: what the steps share; it is closed when the run ends.
     """
 
     def __init__(
-        self, corpus: CorpusOptions, model: ModelOptions, execution: ExecutionOptions, journal: Journal
+        self,
+        corpus: CorpusOptions,
+        model: ModelOptions,
+        execution: ExecutionOptions,
+        journal: Journal,
+        runtime: Runtime,
     ) -> None:
-        TALLY.drain()
+        self._runtime = runtime
         self._pipeline = beam.Pipeline(FnApiRunner(), beam_options(execution))
-        build_graph(self._pipeline, corpus, model, execution, journal)
+        build_graph(self._pipeline, corpus, model, execution, journal, runtime)
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
         """Runs to the end."""
+        with contextlib.closing(self._runtime):
+            self._run()
+
+    def _run(self) -> None:
         try:
             self._result = self._pipeline.run()
         except RuntimeError as error:  # what Beam makes of exceptions to which it cannot add the name of a step
@@ -54,8 +71,8 @@ class LocalRun:
             raise
 
     def counts(self) -> Counts:
-        """Returns this process's tally, and what Beam has counted as soon as it tells."""
-        return TALLY.snapshot() if self._result is None else beam_counts(self._result)
+        """Returns the run's tally, and what Beam has counted as soon as it reports."""
+        return self._runtime.tally.snapshot() if self._result is None else beam_counts(self._result)
 
 
 class RemoteRun:
@@ -69,7 +86,7 @@ class RemoteRun:
         except (ValueError, ImportError) as error:
             raise FavorError(f"cannot use the runner {execution.runner}: {error}") from error
         self._pipeline = beam.Pipeline(runner, beam_options(execution))
-        build_graph(self._pipeline, corpus, model, execution, journal)
+        build_graph(self._pipeline, corpus, model, execution, journal, Runtime())
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
@@ -113,4 +130,6 @@ def make_run(options: RunOptions, journal: Journal) -> Run:
     parts = options.corpus, options.model, options.execution
     if options.execution.runner != LOCAL_RUNNER:
         return RemoteRun(*parts, journal)
-    return LocalRun(*parts, journal) if options.execution.workers == 1 else WorkersRun(options, journal)
+    if options.execution.workers > 1:
+        return WorkersRun(options, journal)
+    return LocalRun(*parts, journal, Runtime())

@@ -37,13 +37,14 @@ def work() -> None:
     from pipeline.execution.runners import LocalRun
     from pipeline.options import RunOptions
     from pipeline.run import open_journal
-    from transforms.in_flight import IN_FLIGHT
+    from transforms.in_flight import InFlight
+    from transforms.runtime import Runtime
 
     say = Speaker(sys.stdout)
     sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
     options = read_dataclass(RunOptions, json.loads(told), "the options of a worker")
-    run = LocalRun(options.corpus, options.model, options.execution, open_journal(options))
-    IN_FLIGHT.watch(lambda notes: say(in_flight=notes))
+    runtime = Runtime(in_flight=InFlight(lambda notes: say(in_flight=notes)))
+    run = LocalRun(options.corpus, options.model, options.execution, open_journal(options), runtime)
     done = threading.Event()
 
     def report() -> None:

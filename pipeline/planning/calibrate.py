@@ -1,5 +1,6 @@
 """Measuring what windows of a corpus cost on this machine, by doing a few of them with the run's own code."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 import torch
 
 from favor.errors import FavorError
+from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.sampling import Windowing
 from favor.models.base import Batch, GenerationOptions
 from favor.models.placement import Placement
@@ -116,10 +118,11 @@ def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
 
 
 def _decoded(segments: list[Segment], identity: Identity) -> Iterator[Window]:
-    for segment in segments:
-        for outcome in decode_segment(segment, identity):
-            if isinstance(outcome, Window):
-                yield outcome
+    with contextlib.closing(IsolatedDecoder()) as decoder:
+        for segment in segments:
+            for outcome in decode_segment(segment, identity, decoder):
+                if isinstance(outcome, Window):
+                    yield outcome
 
 
 def _start_seconds() -> float:

@@ -6,6 +6,7 @@ import pytest
 from favor.media.corpus.files import MediaFile, WindowKey
 from transforms.decode import DecodeAhead
 from transforms.elements import Job, Segment
+from transforms.metrics import Tally
 
 
 def segment(name, windows):
@@ -18,7 +19,7 @@ def names(segment):
 
 
 def test_windows_come_in_order_and_all_of_them():
-    ahead = DecodeAhead(names, ahead=3)
+    ahead = DecodeAhead(names, ahead=3, tally=Tally())
     taken = []
     for part in (segment("a", 4), segment("b", 1), segment("c", 2)):
         ahead.submit(part)
@@ -36,7 +37,7 @@ def test_no_more_windows_wait_than_were_allowed():
             decoded.append(name)
             yield name
 
-    ahead = DecodeAhead(decode, ahead=2)
+    ahead = DecodeAhead(decode, ahead=2, tally=Tally())
     ahead.submit(segment("a", 50))
     deadline = time.monotonic() + 60
     while len(decoded) < 3 and time.monotonic() < deadline:
@@ -50,7 +51,7 @@ def test_a_mistake_in_the_code_is_raised_where_it_stops_the_run():
     def decode(segment):
         raise TypeError("a mistake")
 
-    ahead = DecodeAhead(decode, ahead=2)
+    ahead = DecodeAhead(decode, ahead=2, tally=Tally())
     ahead.submit(segment("a", 1))
     with pytest.raises(TypeError, match="a mistake"):
         list(ahead.take(leave=0))
@@ -58,7 +59,7 @@ def test_a_mistake_in_the_code_is_raised_where_it_stops_the_run():
 
 def test_a_closed_decoder_ends_its_thread():
     before = set(threading.enumerate())
-    ahead = DecodeAhead(names, ahead=1)
+    ahead = DecodeAhead(names, ahead=1, tally=Tally())
     ahead.submit(segment("a", 50))
     [thread] = [thread for thread in set(threading.enumerate()) - before if thread.name == "decode-ahead"]
     ahead.close()
