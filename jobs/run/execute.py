@@ -67,7 +67,7 @@ def execute(context: click.Context, questions: list[Question], options: dict[str
 def _judge(summary: Summary) -> None:
     if summary.missing:
         raise click.ClickException(f"{summary.missing} windows came to no end: rows were lost")
-    if not summary.count("files_readable"):
+    if not summary.counts["files_readable"]:
         raise click.ClickException(_why_nothing(summary))
 
 
@@ -77,7 +77,7 @@ def _why_nothing(summary: Summary) -> str:
 
     for row in Journal(summary.options.output).parts(FAILURES).head(1, columns=["message"]).to_pylist():
         return f"no file could be read; the first failure: {row['message']}"
-    return f"nothing is left of the corpus: {summary.count('files_left_out')} files are excluded or not in the sample"
+    return f"nothing is left of the corpus: {summary.counts['files_left_out']} files are excluded or not in the sample"
 
 
 def make_options(

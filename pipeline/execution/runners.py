@@ -53,7 +53,7 @@ class LocalRun:
 
     def counts(self) -> Counts:
         """Returns this process's tally, and what Beam has counted as soon as it tells."""
-        return TALLY.snapshot() if self._result is None else beam_counts(self._result)
+        return Counts(TALLY.snapshot()) if self._result is None else beam_counts(self._result)
 
 
 class RemoteRun:
@@ -79,7 +79,7 @@ class RemoteRun:
 
     def counts(self) -> Counts:
         """Returns the counters of Beam that the runner has reported."""
-        return {} if self._result is None else beam_counts(self._result)
+        return Counts() if self._result is None else beam_counts(self._result)
 
 
 def beam_options(options: RunOptions) -> PipelineOptions:
@@ -101,7 +101,7 @@ def beam_counts(result: PipelineResult) -> Counts:
     totals: collections.Counter[str] = collections.Counter()
     for counter in counters:
         totals[counter.key.metric.name] += counter.result or 0
-    return dict(totals)
+    return Counts(dict(totals))
 
 
 def make_run(options: RunOptions, journal: Journal) -> Run:

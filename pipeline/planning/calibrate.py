@@ -20,7 +20,7 @@ from favor.models.favor.memory import Batch, memory_need
 from favor.models.placement import check_quantization, choose_device, choose_dtype
 from pipeline.options import RunOptions
 from pipeline.planning.forecast import Costs
-from transforms.counts import seconds
+from transforms.counts import Counts
 from transforms.decode import decode_segment
 from transforms.elements import Segment, Window
 from transforms.generate import ClipModelHandler
@@ -63,17 +63,17 @@ def calibrate(segments: list[Segment], options: RunOptions, seed: int = 0) -> Co
         with timed("model", spent.add):
             list(handler.run_inference(batch, model))
         cpu, done = cpu + time.process_time() - before, done + len(batch)
-        if done >= BATCHES * options.batch_size or seconds(spent.snapshot(), "model") >= ENOUGH_SECONDS:
+        if done >= BATCHES * options.batch_size or Counts(spent.snapshot()).seconds("model") >= ENOUGH_SECONDS:
             break
     if not done:
         raise FavorError("none of the sampled windows could be decoded, so nothing was measured; use --no-calibrate")
-    took = spent.snapshot()
+    took = Counts(spent.snapshot())
     return Costs(
         windows=done,
-        decode_seconds=seconds(took, "decode") / decoded,
-        model_seconds=seconds(took, "model") / done,
+        decode_seconds=took.seconds("decode") / decoded,
+        model_seconds=took.seconds("model") / done,
         model_cpu_seconds=cpu / done,
-        load_seconds=seconds(took, "load") + (_start_seconds() if options.workers > 1 else 0.0),
+        load_seconds=took.seconds("load") + (_start_seconds() if options.workers > 1 else 0.0),
         peak_bytes=_peak_bytes(model.device),
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 from apache_beam.pvalue import TaggedOutput
 
 from favor.media.corpus.files import MediaFile, NamedFile
-from transforms.counts import stage_seconds
+from transforms.counts import Counts
 from transforms.elements import Segment
 from transforms.listing import ListCorpus
 from transforms.metrics import TALLY
@@ -148,7 +148,7 @@ def survey(
                 take(probing.popleft().result())
         finally:
             pool.shutdown(cancel_futures=True)
-    found.probe_seconds = sum(stage_seconds(TALLY.snapshot())[stage] for stage in ("list", "probe"))
+    found.probe_seconds = sum(Counts(TALLY.snapshot()).seconds(stage) for stage in ("list", "probe"))
     return found
 
 

@@ -10,7 +10,7 @@ from favor.errors import FavorError
 from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
 from pipeline.output.heartbeat import MISSED_TO_BE_SILENT, RUNNING, STOPPED, Heartbeat
 from pipeline.reporting.progress import format_duration
-from transforms.counts import failures, times_real_time, windows_done
+from transforms.counts import ENDS
 
 AGAIN = "the same command goes on where it stopped"
 # What filesystems call the time of a file's last change.
@@ -52,7 +52,7 @@ class Status:
     @property
     def windows_left(self) -> int:
         """Windows that have had no end yet."""
-        return self.progress.counts.get("windows_planned", 0) - windows_done(self.progress.counts)
+        return self.progress.counts.windows_planned - self.progress.counts.windows_done
 
     @property
     def seconds_left(self) -> float | None:
@@ -63,7 +63,7 @@ class Status:
     def to_dict(self) -> dict[str, Any]:
         """Returns everything as JSON can hold it."""
         derived = {name: getattr(self, name) for name in ("alive", "silence", "windows_left", "seconds_left")}
-        return {**dataclasses.asdict(self), **derived}
+        return {**dataclasses.asdict(self), "progress": self.progress.to_dict(), **derived}
 
     def __str__(self) -> str:
         lines = {
@@ -81,14 +81,14 @@ class Status:
 
     def _figures(self) -> dict[str, str]:
         counts, progress = self.progress.counts, self.progress
-        planned, done = counts.get("windows_planned", 0), windows_done(counts)
-        ends = ", ".join(f"{counts.get(f'windows_{end}', 0)} {end}" for end in ("succeeded", "failed", "skipped"))
-        speed = times_real_time(counts, progress.updated - progress.started)
+        planned, done = counts.windows_planned, counts.windows_done
+        ends = ", ".join(f"{counts[f'windows_{end}']} {end}" for end in ENDS)
+        speed = counts.times_real_time(progress.updated - progress.started)
         rate = progress.windows_per_second
         pace = f"{rate * 60:.1f} windows a minute of late, " if rate else ""
         return {
             "windows": f"{done} of {planned} ({done / max(planned, 1):.0%}): {ends}",
-            "failures": f"{failures(counts)}, {counts.get('files_failed', 0)} of them whole files",
+            "failures": f"{counts.failures}, {counts['files_failed']} of them whole files",
             "speed": f"{pace}{speed:.1f} seconds of video per second since the start",
         }
 

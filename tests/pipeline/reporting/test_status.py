@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import time
@@ -10,8 +9,10 @@ from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, Outp
 from pipeline.output.heartbeat import DONE, RUNNING, STOPPED, Heartbeat
 from pipeline.reporting.progress import format_duration
 from pipeline.reporting.status import read_status
+from transforms.counts import Counts
 
-COUNTS = {"windows_planned": 100, "windows_succeeded": 40, "windows_failed": 2, "windows_skipped": 8, "files_failed": 1}
+WINDOWS = {"windows_planned": 100, "windows_succeeded": 40, "windows_failed": 2, "windows_skipped": 8}
+COUNTS = Counts({**WINDOWS, "files_failed": 1, "media_ms": 7_200_000})
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def tell(tmp_path):
 
     def read(state=RUNNING, ago=1.0, rate=0.5):
         now = time.time()
-        progress = Heartbeat(state, now - 3600, now - ago, {**COUNTS, "media_ms": 7_200_000}, rate, "node7", 42)
-        storage.write(json.dumps(dataclasses.asdict(progress)).encode(), PROGRESS_FILE)
+        progress = Heartbeat(state, now - 3600, now - ago, COUNTS, rate, "node7", 42)
+        storage.write(progress.to_json(), PROGRESS_FILE)
         return read_status(str(tmp_path))
 
     return read
