@@ -8,7 +8,7 @@ from favor.io.rows import RowError, read_rows
 from favor.io.stores import store_errors
 from favor.media.corpus.listing import absolute_uri
 from favor.media.corpus.manifests import is_manifest, read_head
-from pipeline.output.tables import SCHEMAS
+from pipeline.output.tables import TABLES
 from transforms.elements import Question
 from transforms.rows import ANSWERS
 
@@ -46,7 +46,7 @@ def _question(row: dict[str, Any] | RowError, where: str) -> Question:
     return Question(ANSWERS, str(row["question_id"]), str(row["question"]), uri and absolute_uri(uri))
 
 
-TABLE_COLUMNS = frozenset(name for schema in SCHEMAS.values() for name in schema.names)
+TABLE_COLUMNS = frozenset(column.name for table in TABLES.values() for column in table.columns)
 
 
 def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:

@@ -20,7 +20,8 @@ from pipeline.output.formats import check_partition
 from pipeline.output.heartbeat import heartbeat
 from pipeline.output.journal import Journal
 from pipeline.output.lease import Lease
-from pipeline.output.tables import SCHEMA_VERSION, check_schema, table_metadata
+from pipeline.output.metadata import file_metadata
+from pipeline.output.tables import SCHEMA_VERSION, check_schema
 from pipeline.reporting.progress import shown
 from pipeline.reporting.report import Summary
 
@@ -47,7 +48,8 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
         options = claim(storage, options, overwrite)
     except store_errors(NotImplementedError) as error:
         raise FavorError(f"cannot use {options.output} as --output: {error}") from error
-    journal = Journal(options.output, table_metadata(options), options.labels, options.retry_policy)
+    metadata = file_metadata(options.to_json(), options.identity.model, options.trained)
+    journal = Journal(options.output, metadata, options.labels, options.retry_policy)
     work = make_run(options, journal)
     with heartbeat(work.counts, storage, lease.stop_if_lost):
         lease.check()

@@ -36,13 +36,14 @@ def work() -> None:
     from pipeline.execution.runners import LocalRun
     from pipeline.options import RunOptions
     from pipeline.output.journal import Journal
-    from pipeline.output.tables import table_metadata
+    from pipeline.output.metadata import file_metadata
     from transforms.in_flight import IN_FLIGHT
 
     say = Speaker(sys.stdout)
     sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
     options = RunOptions.from_json(told)
-    run = LocalRun(options, Journal(options.output, table_metadata(options), options.labels, options.retry_policy))
+    metadata = file_metadata(options.to_json(), options.identity.model, options.trained)
+    run = LocalRun(options, Journal(options.output, metadata, options.labels, options.retry_policy))
     IN_FLIGHT.watch(lambda notes: say(in_flight=notes))
     done = threading.Event()
 

@@ -15,13 +15,13 @@ import pyarrow.dataset
 
 from favor.errors import FavorError
 from pipeline.output.directory import REPORT_FILE, RUN_FILE, OutputDirectory
-from pipeline.output.journal import RESOLVED
-from pipeline.output.tables import SCHEMAS, check_schema
-from transforms.rows import FAILURES, MEDIA, RESULT_TABLES
+from pipeline.output.tables import TABLES, check_schema
+from transforms.rows import RESOLVED
 
 JOIN_MEMORY = "256MB"  # beyond it, the join spills to disk
 ROWS_AT_ONCE = 4096
 EXAMPLES_PER_TABLE = 3
+COMPARED = {name for name, table in TABLES.items() if table.subject}
 KEY = ("uri", "entry_id", "start_ms", "end_ms", "question_id")
 EQUAL, CHANGED, ONLY_A, ONLY_B = "equal", "changed", "only in A", "only in B"
 TYPES = {"start_ms": pa.int64(), "end_ms": pa.int64()}
@@ -158,7 +158,7 @@ def compare(a: str, b: str, take: Callable[[pa.Table], None] = lambda rows: None
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as database:
         database.execute(f"SET memory_limit = '{JOIN_MEMORY}'; SET temp_directory = '{spill}'; SET threads = 2")
         tables = _register(database, outputs)
-        results = {table: _compare_table(database, table, take) for table in RESULT_TABLES if table in tables}
+        results = {table: _compare_table(database, table, take) for table in TABLES if table in tables & COMPARED}
         return RunDiff(
             outputs=(a, b),
             settings={
@@ -182,16 +182,16 @@ def _made(storage: OutputDirectory) -> dict[str, Any]:
 def _register(database: duckdb.DuckDBPyConnection, outputs: dict[str, OutputDirectory]) -> set[str]:
     """Makes the tables of both outputs known as ``a_captions`` and so on; returns those that one of them has."""
     found = set()
-    for table in (*RESULT_TABLES, MEDIA, FAILURES):
+    for table in TABLES:
         for side, storage in outputs.items():
             # Tables may have been asked for as JSON lines only; the journal has their rows in any case.
             paths = storage.list(table, suffix=".parquet") or storage.list("journal", table, suffix=".parquet")
             rows = pyarrow.dataset.dataset(
-                paths, schema=SCHEMAS[table], format="parquet", filesystem=storage.filesystem
+                paths, schema=TABLES[table].schema, format="parquet", filesystem=storage.filesystem
             )
             found |= {table} if paths else set()
             database.register(f"{side}_{table}", rows)
-    if not found & set(RESULT_TABLES):
+    if not found & COMPARED:
         raise FavorError(
             f"{' and '.join(storage.root for storage in outputs.values())} hold no captions, answers or transcripts yet"
         )

@@ -14,7 +14,7 @@ from favor.models.placement import choose_device
 from pipeline.execution.runners import LOCAL_RUNNER
 from pipeline.options import RunOptions
 from pipeline.output.directory import REPORT_FILE, OutputDirectory
-from pipeline.output.tables import package_versions
+from pipeline.output.metadata import package_versions
 from pipeline.reporting.verdict import verdict
 from transforms.counts import Counts
 

@@ -9,9 +9,9 @@ import pytest
 from favor.errors import FavorError
 from pipeline.output.dataset import build
 from pipeline.output.directory import REPORT_FILE, RUN_FILE
-from pipeline.output.journal import RESOLVED, Journal
+from pipeline.output.journal import Journal
 from pipeline.reporting.diff import SCHEMA, compare
-from transforms.rows import Failure, MediaRow, Result
+from transforms.rows import RESOLVED, Failure, MediaRow, Result
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
