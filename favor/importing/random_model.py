@@ -15,6 +15,7 @@ from favor.importing.tokenizers import read_tokenizers
 from favor.importing.writing import ByteProgress, PendingTensor, write_model
 from favor.io.staging import staged
 from favor.models.favor.config import FavorConfig
+from favor.models.favor.folder import CONFIG
 from favor.models.favor.loading import initial_values
 from favor.models.favor.presets import preset
 
@@ -47,7 +48,7 @@ def import_random(
     if options.merge_lora:
         config = dataclasses.replace(config, lora=None)
     facts = {"random": name, "seed": seed, **options.facts()}
-    with staged(output, options.overwrite) as folder:
+    with staged(output, CONFIG if options.overwrite else None) as folder:
         entries = random_entries(config, options.dtype or RELEASED_DTYPE)
         pair = read_tokenizers(config, tokenizers or {})
         write_model(folder, config, entries, pair, facts, options.shard_bytes, progress)

@@ -21,6 +21,7 @@ from favor.importing.tokenizers import read_tokenizers
 from favor.importing.writing import SHARD_BYTES, ByteProgress, PendingTensor, write_model
 from favor.io.staging import staged
 from favor.models.favor.config import FavorConfig
+from favor.models.favor.folder import CONFIG
 from favor.models.favor.presets import preset
 
 
@@ -69,7 +70,7 @@ def import_release(
     """
     options, progress, chosen = options or ImportOptions(), progress or ByteProgress(), recipe(name)
     with (
-        staged(output, options.overwrite) as folder,
+        staged(output, CONFIG if options.overwrite else None) as folder,
         tempfile.TemporaryDirectory(prefix=f"{folder.name}.downloads", dir=folder.parent) as downloads,
     ):
         paths = fetch_all(chosen, given, Path(downloads))

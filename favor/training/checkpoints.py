@@ -51,7 +51,7 @@ def save(
     target = folder / f"{position.total:08d}"
     if target.exists():
         shutil.rmtree(target)
-    with staged(target, overwrite=False) as partial:
+    with staged(target) as partial:
         save_file(weights, partial / WEIGHTS_FILE)
         torch.save(optimiser.state_dict(), partial / OPTIMISER)
         (partial / POSITION).write_text(json.dumps(dataclasses.asdict(position)), encoding="utf-8")

@@ -15,7 +15,7 @@ import torch
 from favor.errors import FavorError
 from favor.evaluation.generated_world import score_model
 from favor.io.staging import staged
-from favor.models.favor.folder import find_folder, write_folder
+from favor.models.favor.folder import CONFIG, find_folder, write_folder
 from favor.models.favor.model import FavorModel
 from favor.training import checkpoints
 from favor.training.checkpoints import Position
@@ -103,7 +103,7 @@ def _facts(recipe: Recipe, position: Position) -> dict[str, Any]:
 def _write(folder: Path, model: FavorModel, facts: dict[str, Any]) -> None:
     """Writes the model folder, which appears whole or not at all."""
     config = dataclasses.replace(model.config, seed=None)
-    with staged(folder, overwrite=True) as partial:
+    with staged(folder, replaced=CONFIG) as partial:
         write_folder(model, config, model.prompter, partial, torch.float16)
         (partial / RECIPE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
