@@ -72,10 +72,10 @@ def _judge(summary: Summary) -> None:
 
 
 def _why_nothing(summary: Summary) -> str:
-    from pipeline.output.journal import Journal
+    from pipeline.output.reader import open_output
     from transforms.rows import FAILURES
 
-    for row in Journal(summary.options.output).parts(FAILURES).head(1, columns=["message"]).to_pylist():
+    for row in open_output(summary.options.output).table(FAILURES).head(1, columns=["message"]).to_pylist():
         return f"no file could be read; the first failure: {row['message']}"
     return f"nothing is left of the corpus: {summary.counts['files_left_out']} files are excluded or not in the sample"
 

@@ -11,12 +11,10 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from favor.media.corpus.files import digest
-from pipeline.output.directory import OutputDirectory
+from pipeline.output.directory import JOURNAL, OutputDirectory
 from pipeline.output.tables import SCHEMA_VERSION, TABLES, values
 from transforms.history import NO_RETRIES, History, RetryPolicy, StandingFailure
 from transforms.rows import FAILURES, RESOLVED, FailureKey
-
-JOURNAL = "journal"  # the directory in the output
 
 
 class Journal:

@@ -59,8 +59,6 @@ class Table:
         keys: the columns that two rows have in common when they are the same.
         order: what rows are sorted by; equal ones come together, and the one to keep comes first.
         attempt_keys: the columns that also tell rows of the journal apart, of which the table shows the last only.
-        subject: the columns that say which text is meant, so that it can be compared with another run's; empty
-            where there is no ``text`` to compare.
         always: whether it is written even if nobody has asked for it.
     """
 
@@ -70,7 +68,6 @@ class Table:
     keys: tuple[str, ...]
     order: tuple[str, ...]
     attempt_keys: tuple[str, ...] = ()
-    subject: tuple[str, ...] = ()
     always: bool = False
 
     @property
@@ -151,7 +148,6 @@ def _result_table(name: str, purpose: str) -> Table:
         purpose,
         keys=("result_id",),
         order=("uri", "start_ms", "question_id", "result_id", "created_at"),
-        subject=("uri", "entry_id", "start_ms", "end_ms", "question_id"),
     )
 
 
