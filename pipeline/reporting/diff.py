@@ -174,7 +174,7 @@ def _differing_settings(
 ) -> dict[str, dict[str, tuple[Any, Any]]]:
     """Returns what was set otherwise for the tables that are in both outputs."""
     both = [name for name in tables if name in a.settings and name in b.settings]
-    found = {table: {name: pair for name, *pair in differences(a.settings[table], b.settings[table])} for table in both}
+    found = {table: {name: (old, new) for name, old, new in differences(a.settings[table], b.settings[table])} for table in both}
     return {table: settings for table, settings in found.items() if settings}
 
 
