@@ -9,7 +9,7 @@ from pipeline.planning.survey import SEGMENTS, Survey, survey
 from transforms.elements import WHOLE_CORPUS, Identity, Segment
 from transforms.history import History
 from transforms.listing import ListCorpus
-from transforms.planning import Plan
+from transforms.planning import PlanSegments
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,9 @@ def archive(tmp_path_factory, write_clip):
 
 
 def surveyed(*patterns, seed=0, window_ms=500):
-    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", window_ms), WHOLE_CORPUS, History)
+    planner = PlanSegments(
+        (caption_question(),), Identity(*5 * [""]), Sampling(0, "", window_ms), WHOLE_CORPUS, History
+    )
     return survey([str(pattern) for pattern in patterns], ListCorpus(WHOLE_CORPUS), planner, seed)
 
 
@@ -57,7 +59,7 @@ def test_more_files_than_are_probed_at_once_come_in_order(archive, tmp_path):
     for number in range(40):
         shutil.copy(archive / "silent.mkv", tmp_path / f"{number:02d}.mkv")
     told = []
-    planner = Plan((caption_question(),), Identity(*5 * [""]), Sampling(0, "", 500), WHOLE_CORPUS, History)
+    planner = PlanSegments((caption_question(),), Identity(*5 * [""]), Sampling(0, "", 500), WHOLE_CORPUS, History)
     found = survey([str(tmp_path)], ListCorpus(WHOLE_CORPUS), planner, 0, lambda s: told.append(s.totals["windows"]))
     assert told == [2 * number for number in range(1, 41)]
     assert found.probe_seconds > 0
