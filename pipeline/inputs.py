@@ -14,7 +14,7 @@ from favor.io.stores import find_store, store_errors
 from favor.media.corpus.listing import GLOB_CHARACTERS, absolute_uri
 from favor.media.corpus.manifests import is_manifest, read_head
 from favor.models.base import ModelCard
-from pipeline.output.tables import SCHEMAS
+from pipeline.output.tables import TABLES
 from transforms.elements import Question
 from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
 
@@ -93,7 +93,7 @@ def worded(question: Question, card: ModelCard) -> Question:
     return dataclasses.replace(question, text=text)
 
 
-TABLE_COLUMNS = frozenset(name for schema in SCHEMAS.values() for name in schema.names)
+TABLE_COLUMNS = frozenset(column.name for table in TABLES.values() for column in table.columns)
 
 
 def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from pipeline.output.directory import RUN_FILE, OutputDirectory
 from pipeline.output.formats import check_partition
 from pipeline.output.heartbeat import heartbeat
 from pipeline.output.lease import Lease
-from pipeline.output.tables import SCHEMA_VERSION, check_schema, table_metadata
+from pipeline.output.metadata import file_metadata
+from pipeline.output.reader import differences
+from pipeline.output.tables import SCHEMA_VERSION, check_schema
 from pipeline.reporting.progress import shown
 from pipeline.reporting.report import Summary
 
@@ -77,7 +79,8 @@ def open_journal(options: RunOptions) -> Journal:
     """Opens the journal of a run, in whichever of its processes."""
     from pipeline.output.journal import Journal
 
-    metadata = table_metadata(to_json(options), options.model.card.name, options.model.card.trained)
+    card = options.model.card
+    metadata = file_metadata(json.dumps(to_json(options), sort_keys=True), card.name, card.trained)
     return Journal(options.output.directory, metadata, options.corpus.labels, options.output.retry_policy)
 
 
@@ -129,9 +132,9 @@ def claim(
         _check_current(before, storage.root)
     tables = before.get("tables", {})
     different = [
-        f"{table}: {difference}"
+        f"{table}: {name} {old!r}, now {new!r}"
         for table in sorted(corpus.tables & set(tables))
-        for difference in _differences(tables[table], settings)
+        for name, old, new in differences(tables[table], settings)
     ]
     if different:
         raise FavorError(
@@ -154,13 +157,3 @@ def _check_current(made: Mapping[str, Any], output: str) -> None:
             f"{output} was written by an older favor, with tables of schema {made.get('schema', 1)}; status and diff "
             f"read it, but a run cannot go on in it. Choose another --output, or --overwrite to start anew"
         )
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], where: str = "") -> Iterator[str]:
-    """Yields what two settings do not have in common, by name."""
-    for name in sorted({*before, *now}):
-        old, new = before.get(name), now.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _differences(old, new, f"{where}{name}.")
-        elif old != new:
-            yield f"{where}{name} {old!r}, now {new!r}"

@@ -23,7 +23,7 @@ class Question:
     """A prompt with an id; caption, qa and transcribe differ in their questions only.
 
     Attributes:
-        table: where its answers go, one of ``RESULT_TABLES``.
+        table: where its answers go.
         question_id: names the question in the table.
         text: the prompt; ``{language}`` in it stands for the language that a manifest gives.
         uri: the only media file that it is about, or None for all.

@@ -49,14 +49,14 @@ def execute(
     click.echo(str(summary))
     if summary.missing:
         raise click.ClickException(f"{summary.missing} windows came to no end: rows were lost")
-    if not summary.count("files_readable"):
+    if not summary.counts["files_readable"]:
         raise click.ClickException(_why_nothing(summary, output.directory))
 
 
 def _why_nothing(summary: Summary, output: str) -> str:
-    from pipeline.output.journal import Journal
+    from pipeline.output.reader import open_output
     from transforms.rows import FAILURES
 
-    for row in Journal(output).parts(FAILURES).head(1, columns=["message"]).to_pylist():
+    for row in open_output(output).table(FAILURES).head(1, columns=["message"]).to_pylist():
         return f"no file could be read; the first failure: {row['message']}"
-    return f"nothing is left of the corpus: {summary.count('files_left_out')} files are excluded or not in the sample"
+    return f"nothing is left of the corpus: {summary.counts['files_left_out']} files are excluded or not in the sample"

@@ -72,7 +72,7 @@ class LocalRun:
 
     def counts(self) -> Counts:
         """Returns the run's tally, and what Beam has counted as soon as it reports."""
-        return self._runtime.tally.snapshot() if self._result is None else beam_counts(self._result)
+        return Counts(self._runtime.tally.snapshot()) if self._result is None else beam_counts(self._result)
 
 
 class RemoteRun:
@@ -100,7 +100,7 @@ class RemoteRun:
 
     def counts(self) -> Counts:
         """Returns the counters of Beam that the runner has reported."""
-        return {} if self._result is None else beam_counts(self._result)
+        return Counts() if self._result is None else beam_counts(self._result)
 
 
 def beam_options(execution: ExecutionOptions) -> PipelineOptions:
@@ -122,7 +122,7 @@ def beam_counts(result: PipelineResult) -> Counts:
     totals: collections.Counter[str] = collections.Counter()
     for counter in counters:
         totals[counter.key.metric.name] += counter.result or 0
-    return dict(totals)
+    return Counts(dict(totals))
 
 
 def make_run(options: RunOptions, journal: Journal) -> Run:

@@ -47,8 +47,8 @@ class Worker:
         self._options = options
         self._execution = dataclasses.replace(options.execution, workers=1, shard=Shard(index, workers))
         self._threads = str(max(1, (os.cpu_count() or 1) // workers))
-        self._counts: Counts = {}
-        self._before: Counts = {}  # what the processes that died had counted
+        self._counts = Counts()
+        self._before = Counts()  # what the processes that died had counted
         self._stopped = False
         self.process: subprocess.Popen[str] | None = None
         self.status = 0
@@ -60,10 +60,10 @@ class Worker:
             self.status = self._run_once()
             if self.status in (0, WORKER_EXPLAINED_ITSELF):
                 return
-            restarts = 0 if self._counts.get("windows_succeeded") else restarts + 1
+            restarts = 0 if self._counts["windows_succeeded"] else restarts + 1
             if not self._stopped:
                 self._blame()
-            self._before, self._counts = self.counts(), {}
+            self._before, self._counts = self.counts(), Counts()
 
     def stop(self) -> None:
         """Ends the process; it is not started again."""
@@ -77,20 +77,21 @@ class Worker:
         What one process has done is skipped by the next, which finds it in the journal: it is counted as succeeded, or
         as failed.
         """
-        now, before = collections.Counter(self._counts), collections.Counter(self._before)
-        if now["windows_planned"] < before["windows_planned"]:
+        now, before = self._counts, self._before
+        if now.windows_planned < before.windows_planned:
             return before  # the new process is still planning
-        if not before:
+        if not before.by_name:
             return now
         failed = now["windows_failed_before"] - before["windows_failed_before"]
-        return {
-            **now,
+        made = {
+            **now.by_name,
             **{name: before[name] for name in ("windows_skipped", "windows_failed_before", "files_failed_before")},
-            **{name: now[name] + before[name] for name in now.keys() | before.keys() if _is_spent(name)},
+            **{name: count for name, count in (now + before).by_name.items() if _is_spent(name)},
             "windows_succeeded": now["windows_succeeded"] + now["windows_skipped"] - before["windows_skipped"] - failed,
             "windows_failed": now["windows_failed"] + failed,
             "files_failed": now["files_failed"] + now["files_failed_before"] - before["files_failed_before"],
         }
+        return Counts(made)
 
     def _blame(self) -> None:
         """Remembers what the process died of; what was alone when it killed once more is put aside."""
@@ -120,9 +121,9 @@ class Worker:
                     self._hear(**json.loads(line))
             return self.process.wait()
 
-    def _hear(self, counts: Counts | None = None, in_flight: list[str] | None = None) -> None:
+    def _hear(self, counts: dict[str, int] | None = None, in_flight: list[str] | None = None) -> None:
         if counts is not None:
-            self._counts = counts
+            self._counts = Counts(counts)
         if in_flight is not None:
             self._in_flight = in_flight
 
@@ -154,8 +155,7 @@ class WorkersRun:
 
     def counts(self) -> Counts:
         """Returns the sum of what the workers have last said."""
-        counts = [worker.counts() for worker in self.workers]
-        return {name: sum(each.get(name, 0) for each in counts) for name in {name for each in counts for name in each}}
+        return sum((worker.counts() for worker in self.workers), Counts())
 
 
 def _is_spent(name: str) -> bool:

@@ -49,14 +49,14 @@ def work() -> None:
 
     def report() -> None:
         while not done.wait(REPORT_SECONDS):
-            say(counts=run.counts())
+            say(counts=dict(run.counts().by_name))
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     run.execute()
     done.set()
     reporter.join()
-    say(counts=run.counts())
+    say(counts=dict(run.counts().by_name))
 
 
 class Speaker:

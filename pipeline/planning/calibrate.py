@@ -22,7 +22,7 @@ from favor.models.placement import Placement
 from favor.models.registry import describe
 from pipeline.options import ExecutionOptions, ModelOptions
 from pipeline.planning.forecast import Costs
-from transforms.counts import seconds
+from transforms.counts import Counts
 from transforms.decode import decode_segment
 from transforms.elements import Identity, Segment, Window
 from transforms.generate import ClipModelHandler
@@ -70,17 +70,17 @@ def calibrate(
         with timed("model", spent.add):
             list(handler.run_inference(batch, loaded))
         cpu, done = cpu + time.process_time() - before, done + len(batch)
-        if done >= BATCHES * execution.batch_size or seconds(spent.snapshot(), "model") >= ENOUGH_SECONDS:
+        if done >= BATCHES * execution.batch_size or Counts(spent.snapshot()).seconds("model") >= ENOUGH_SECONDS:
             break
     if not done:
         raise FavorError("none of the sampled windows could be decoded, so nothing was measured; use --no-calibrate")
-    took = spent.snapshot()
+    took = Counts(spent.snapshot())
     return Costs(
         windows=done,
-        decode_seconds=seconds(took, "decode") / decoded,
-        model_seconds=seconds(took, "model") / done,
+        decode_seconds=took.seconds("decode") / decoded,
+        model_seconds=took.seconds("model") / done,
         model_cpu_seconds=cpu / done,
-        load_seconds=seconds(took, "load") + (_start_seconds() if execution.workers > 1 else 0.0),
+        load_seconds=took.seconds("load") + (_start_seconds() if execution.workers > 1 else 0.0),
         peak_bytes=_peak_bytes(loaded.device),
     )
 

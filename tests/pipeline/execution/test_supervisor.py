@@ -18,6 +18,7 @@ from pipeline.execution.supervisor import MAX_RESTARTS, WORKER_COMMAND, Worker, 
 from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions, RunOptions
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
+from transforms.counts import Counts
 from transforms.elements import Shard
 from transforms.in_flight import WORKER_CRASHED
 
@@ -59,7 +60,7 @@ def kill_when(worker, ready, times):
 
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(options, tmp_path):
     run = WorkersRun(options, Journal(options.output.directory))
-    ready = lambda worker: worker._counts.get("windows_succeeded", 0) > 0  # noqa: E731
+    ready = lambda worker: worker._counts["windows_succeeded"] > 0  # noqa: E731
     killer = threading.Thread(target=kill_when, args=(run.workers[0], ready, 1))
     killer.start()
     run.execute()
@@ -88,17 +89,11 @@ def test_a_worker_that_is_told_nothing_ends_without_a_word():
 
 def test_what_a_dead_process_did_counts_as_done(options):
     worker = Worker(options, 0, Journal(options.output.directory))
-    worker._before = {
-        "windows_planned": 10,
-        "windows_succeeded": 4,
-        "windows_skipped": 1,
-        "media_ms": 40,
-        "decode_us": 7,
-    }
-    worker._counts = {"windows_planned": 2}
+    before = {"windows_planned": 10, "windows_succeeded": 4, "windows_skipped": 1, "media_ms": 40, "decode_us": 7}
+    worker._before, worker._counts = Counts(before), Counts({"windows_planned": 2})
     assert worker.counts()["windows_succeeded"] == 4
-    worker._counts = {"windows_planned": 10, "windows_skipped": 4, "windows_succeeded": 5, "media_ms": 60}
-    worker._counts |= {"windows_failed": 1, "windows_failed_before": 1}
+    now = {"windows_planned": 10, "windows_skipped": 4, "windows_succeeded": 5, "media_ms": 60}
+    worker._counts = Counts({**now, "windows_failed": 1, "windows_failed_before": 1})
     counts = worker.counts()
     assert [counts[f"windows_{end}"] for end in ("succeeded", "failed", "skipped", "failed_before")] == [7, 2, 1, 0]
     assert (counts["media_ms"], counts["decode_us"]) == (100, 7)
