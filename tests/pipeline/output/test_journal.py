@@ -1,5 +1,10 @@
 import datetime
+import gc
+import pickle
+import subprocess
+import sys
 import time
+import weakref
 
 import pyarrow.parquet as pq
 import pytest
@@ -7,7 +12,7 @@ import pytest
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
 from pipeline.output.record import JournalWriter
-from pipeline.output.tables import TABLES, values
+from pipeline.output.tables import TABLES
 from transforms.rows import RESOLVED, Failure, Result
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -113,7 +118,29 @@ def test_a_smaller_dataset_leaves_no_old_files(journal, tmp_path, monkeypatch):
     assert pq.read_table(tmp_path / "out" / "captions").num_rows == 2
 
 
-def test_every_row_type_fits_its_schema():
-    for row in (result(1), failure()):
-        table = "captions" if isinstance(row, Result) else "failures"
-        assert list(values(row)) == TABLES[table].schema.names
+def test_all_copies_in_a_process_are_one_journal(journal):
+    copy = pickle.loads(pickle.dumps(journal))
+    assert copy is journal
+    assert copy.history() is journal.history()
+    another = Journal(journal.storage.root)
+    assert pickle.loads(pickle.dumps(another)) is another is not journal
+
+
+def test_what_earlier_runs_left_is_read_once_in_each_process(journal):
+    journal.write("captions", [result(1)])
+    assert journal.history().done == {"r1"}
+    journal.write("captions", [result(2)])
+    assert journal.history().done == {"r1"}
+    assert Journal(journal.storage.root).history().done == {"r1", "r2"}
+    code = "import pickle, sys; print(sorted(pickle.load(sys.stdin.buffer).history().done))"
+    told = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(journal), stdout=subprocess.PIPE).stdout
+    assert told == b"['r1', 'r2']\n"
+
+
+def test_a_journal_that_nobody_holds_is_forgotten(tmp_path):
+    journal = Journal(str(tmp_path))
+    pickled, gone = pickle.dumps(journal), weakref.ref(journal)
+    del journal
+    gc.collect()
+    assert gone() is None
+    assert pickle.loads(pickled).storage.root == str(tmp_path)
