@@ -42,8 +42,7 @@ def decoded(options: RunOptions) -> Callable[[Path], Iterator[Clip]]:
 
     def decode(path: Path) -> Iterator[Clip]:
         duration_ms = probe(MediaFile(str(path), path.stat().st_size, "")).duration_ms
-        sampling = options.sampling
-        return decode_windows(str(path), spans(duration_ms, sampling.window_ms), sampling.frame_size)
+        return decode_windows(str(path), spans(duration_ms, options.windowing.window_ms), options.needs)
 
     return decode
 

@@ -4,6 +4,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
 from favor.errors import ConfigError
@@ -15,7 +16,8 @@ def read_dataclass(cls: type[_T], values: Any, where: str) -> _T:
     """Makes a dataclass of JSON values; what is not given has its default.
 
     Args:
-        cls: of fields that are scalars, literals, tuples or dataclasses of such.
+        cls: of fields that are scalars, fractions, literals, tuples or dataclasses of such; in a union of dataclasses
+            the keys decide which one it is.
         values: a mapping of its fields.
         where: the name of the whole, for messages.
 
@@ -56,13 +58,14 @@ def merge_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
 def _to_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, Fraction):
+        return str(value)
     return [_to_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _read_value(hint: Any, value: Any, where: str) -> Any:
     if isinstance(hint, types.UnionType):
-        hints = [option for option in typing.get_args(hint) if option is not types.NoneType]
-        return None if value is None else _read_value(hints[0], value, where)
+        return None if value is None else _read_value(_option(hint, value), value, where)
     if dataclasses.is_dataclass(hint):
         return read_dataclass(typing.cast(type, hint), value, where)
     if typing.get_origin(hint) is Literal:
@@ -71,7 +74,24 @@ def _read_value(hint: Any, value: Any, where: str) -> Any:
         return value
     if typing.get_origin(hint) is tuple:
         return _read_tuple(hint, value, where)
+    if hint is Fraction:
+        return _read_fraction(value, where)
     return _read_scalar(hint, value, where)
+
+
+def _option(hint: types.UnionType, value: Any) -> Any:
+    """Returns the member of a union that a value is read as: the first one, or the dataclass that has all its keys."""
+    options = [option for option in typing.get_args(hint) if option is not types.NoneType]
+    keys = set(value) if isinstance(value, Mapping) else set()
+    known = (option for option in options if keys <= set(getattr(option, "__dataclass_fields__", ())))
+    return next(known, options[0]) if keys else options[0]
+
+
+def _read_fraction(value: Any, where: str) -> Fraction:
+    try:
+        return Fraction(value)
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise ConfigError(f'{where} must be a number or a fraction such as "3/2"; got {value!r}') from error
 
 
 def _read_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
@@ -87,7 +107,7 @@ def _read_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
 def _read_scalar(hint: type, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return value
-    if not isinstance(value, hint) or isinstance(value, bool):
+    if not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
         raise ConfigError(f"{where} must be {hint.__name__}; got {value!r}")
     if isinstance(value, int) and value < 0:
         raise ConfigError(f"{where} is {value}; it must not be negative")

@@ -3,6 +3,7 @@
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
+from favor.models.placement import Placement
 from pipeline.options import LOCAL_RUNNER, RunOptions
 from pipeline.output.journal import Journal
 from pipeline.output.record import RecordAnswers, RecordFailures, RecordMedia
@@ -25,15 +26,14 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options: what is to be done.
         journal: where the rows go.
     """
-    plan = PlanSegments(options.questions, options.identity, options.sampling, options.shard, journal.history)
-    decode = DecodeWindows(options.identity, options.sampling, BATCHES_AHEAD * options.batch_size)
+    plan = PlanSegments(options.questions, options.identity, options.windowing, options.shard, journal.history)
+    ahead, audio_track = BATCHES_AHEAD * options.batch_size, options.windowing.audio_track
+    decode = DecodeWindows(options.identity, options.needs, audio_track, ahead)
     handler = ClipModelHandler(
         options.identity,
+        Placement(options.device, options.dtype, options.quantization),
         options.generation,
         options.batch_size,
-        options.device,
-        options.dtype,
-        options.quantization,
         frozenset(options.suspects),
     )
 

@@ -1,5 +1,6 @@
 """Questions from files: JSON lines, CSV or Parquet with ``question_id``, ``question`` and optionally ``uri``."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,9 +9,10 @@ from favor.io.rows import RowError, read_rows
 from favor.io.stores import store_errors
 from favor.media.corpus.listing import absolute_uri
 from favor.media.corpus.manifests import is_manifest, read_head
+from favor.models.base import ModelCard
 from pipeline.output.tables import TABLES
 from transforms.elements import Question
-from transforms.rows import ANSWERS
+from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
 
 
 def read_questions(path: str) -> tuple[Question, ...]:
@@ -44,6 +46,20 @@ def _question(row: dict[str, Any] | RowError, where: str) -> Question:
             raise FavorError(f"{where}: {name!r} is missing or empty; needed are question_id and question")
     uri = row.get("uri") or None
     return Question(ANSWERS, str(row["question_id"]), str(row["question"]), uri and absolute_uri(uri))
+
+
+def worded(question: Question, card: ModelCard) -> Question:
+    """Puts a question that has no text yet in the words in which the model is best asked.
+
+    Raises:
+        FavorError: if the model cannot do what is asked.
+    """
+    if question.text:
+        return question
+    text = {CAPTIONS: card.prompts.caption, TRANSCRIPTS: card.prompts.transcript}[question.table]
+    if text is None:
+        raise FavorError(f"{card.name} writes no transcripts; choose another --model for them")
+    return dataclasses.replace(question, text=text)
 
 
 TABLE_COLUMNS = frozenset(column.name for table in TABLES.values() for column in table.columns)

@@ -6,8 +6,10 @@ from typing import Any
 
 from favor import GenerationOptions
 from favor.media.corpus.selection import EVERYTHING, Selection
-from favor.media.sampling import Sampling
-from favor.models.favor.model import choose_device
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
+from favor.models.placement import choose_device
+from favor.structs import read_dataclass, to_json
 from pipeline.output.formats import PLAIN, Layout
 from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard
 from transforms.history import NO_RETRIES, RetryPolicy
@@ -33,7 +35,8 @@ class RunOptions:
         identity: the model and everything else that decides the text of a window.
         trained: whether the model's text means anything.
         generation: how text is generated.
-        sampling: how files are cut into windows, and what the model sees and hears of each.
+        windowing: how files are cut into windows.
+        needs: what of a window is decoded for the model.
         device: ``auto`` or a torch device.
         dtype: ``auto`` or the name of a torch dtype.
         quantization: of the language model: None, ``int8`` or ``int4``.
@@ -56,7 +59,8 @@ class RunOptions:
     identity: Identity
     trained: bool
     generation: GenerationOptions
-    sampling: Sampling
+    windowing: Windowing
+    needs: ClipNeeds
     device: str = "auto"
     dtype: str = "auto"
     quantization: str | None = None
@@ -79,7 +83,7 @@ class RunOptions:
 
     def to_json(self) -> str:
         """Writes the options down."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return json.dumps(to_json(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "RunOptions":
@@ -91,7 +95,8 @@ class RunOptions:
                 "corpus": tuple(values["corpus"]),
                 "questions": tuple(Question(**question) for question in values["questions"]),
                 "identity": Identity(**values["identity"]),
-                "sampling": Sampling(**values["sampling"]),
+                "windowing": Windowing(**values["windowing"]),
+                "needs": read_dataclass(ClipNeeds, values["needs"], "needs"),
                 "generation": GenerationOptions(**values["generation"]),
                 "beam_options": tuple(values["beam_options"]),
                 "shard": Shard(**values["shard"]),

@@ -14,24 +14,27 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
 from favor.media.isolation.decoder import ISOLATED
-from favor.media.sampling import Sampling
+from favor.media.needs import ClipNeeds
+from transforms.bounded_queue import BoundedQueue
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
 from transforms.metrics import Tally, count, count_all, timed, timed_items
 from transforms.rows import FAILURES, Failure
 
+AHEAD_BYTES = 512 << 20  # of decoded windows that wait: 45 of 30 s at 224 x 224, three at 720p
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(segment: Segment, identity: Identity, sampling: Sampling) -> Iterator[Window | Failure]:
+def decode_segment(
+    segment: Segment, identity: Identity, needs: ClipNeeds, audio_track: int | None
+) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
 
     Yields:
         For each window: the window, or the failure to decode it.
     """
-    how = (sampling.frame_size, sampling.frame_sampling, sampling.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
-    for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), *how):
+    for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), needs, audio_track):
         job = jobs[span]
         if isinstance(outcome, Clip):
             yield Window(segment.media, job, outcome)
@@ -45,15 +48,15 @@ class DecodeAhead:
     """Decodes in one background thread, so that the model need not wait and memory stays bounded.
 
     Args:
-        decode: yields as many things as the segment has windows.
-        ahead: how many windows may lie decoded and waiting.
+        decode: yields as many windows or failures as the segment has windows.
+        most_bytes: the memory of the windows that may lie decoded and waiting, unless it is only one; the thread holds
+            one more.
     """
 
-    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], ahead: int) -> None:
-        self.ahead = ahead
+    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], most_bytes: int) -> None:
         self._decode = decode
         self._segments: queue.SimpleQueue[Segment] = queue.SimpleQueue()
-        self._decoded: queue.Queue[Window | Failure | BaseException] = queue.Queue(ahead)
+        self._decoded: BoundedQueue[Window | Failure | BaseException] = BoundedQueue(most_bytes)
         self._pending = 0
         self._closed = threading.Event()
         self._spent = Tally()
@@ -75,9 +78,15 @@ class DecodeAhead:
             self._pending -= 1
             yield item
 
+    @property
+    def waiting_bytes(self) -> int:
+        """The memory of the windows that lie decoded and waiting."""
+        return self._decoded.waiting_bytes
+
     def close(self) -> None:
         """Ends the thread, also when decoded windows are left."""
         self._closed.set()
+        self._decoded.close()
 
     def _run(self) -> None:
         try:
@@ -101,10 +110,7 @@ class DecodeAhead:
 
     def _put(self, item: Window | Failure | BaseException) -> None:
         with timed("wait_for_model", self._spent.add):
-            while not self._closed.is_set():
-                with contextlib.suppress(queue.Full):
-                    self._decoded.put(item, timeout=POLL_SECONDS)
-                    return
+            self._decoded.put(item, item.clip.nbytes if isinstance(item, Window) else 0)
 
 
 @dataclasses.dataclass
@@ -113,17 +119,22 @@ class DecodeWindows(beam.DoFn):
 
     Attributes:
         identity: what decides the ids of windows.
-        sampling: what the model sees and hears of a window.
-        ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
+        needs: what of a window is decoded.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+        ahead: how many windows are still pending when the next segment is asked for, so that decoding goes on while
+            the model works.
+        ahead_bytes: the most memory of windows that lie decoded and waiting.
     """
 
     identity: Identity
-    sampling: Sampling
+    needs: ClipNeeds
+    audio_track: int | None
     ahead: int
+    ahead_bytes: int = AHEAD_BYTES
 
     def start_bundle(self) -> None:
         """Starts the background thread."""
-        self._decoder = DecodeAhead(self._decode, self.ahead)
+        self._decoder = DecodeAhead(self._decode, self.ahead_bytes)
 
     def process(self, segment: Segment) -> Iterator[Window]:
         """Hands the segment to the thread and yields what it has decoded of earlier ones."""
@@ -144,7 +155,7 @@ class DecodeWindows(beam.DoFn):
         self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.identity, self.sampling)
+        return decode_segment(segment, self.identity, self.needs, self.audio_track)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

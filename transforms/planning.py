@@ -14,7 +14,7 @@ from favor.media.corpus.listing import look_up
 from favor.media.isolation.decoder import ISOLATED
 from favor.media.isolation.process import DEATHS
 from favor.media.probe import MediaInfo
-from favor.media.sampling import SCENES, Sampling, spans
+from favor.media.sampling import SCENES, Windowing, spans
 from favor.media.scenes.cuts import check_installed
 from transforms.elements import Identity, Job, Question, Segment, Shard
 from transforms.failures import captured, unlisted
@@ -32,14 +32,14 @@ class PlanSegments(beam.DoFn):
     Attributes:
         questions: everything that may be asked.
         identity: what decides the ids of windows and results.
-        sampling: how files are cut into windows.
+        windowing: how files are cut into windows.
         shard: the part of the corpus that this process does.
         load_history: returns what earlier runs have left; called once on each worker.
     """
 
     questions: tuple[Question, ...]
     identity: Identity
-    sampling: Sampling
+    windowing: Windowing
     shard: Shard
     load_history: Callable[[], History]
 
@@ -49,7 +49,7 @@ class PlanSegments(beam.DoFn):
         Raises:
             FavorError: if the worker has not what it takes to find scenes.
         """
-        if self.sampling.split == SCENES:
+        if self.windowing.split == SCENES:
             check_installed()
         self._history = self.load_history()
         self._probed: MediaInfo | None = None
@@ -80,7 +80,7 @@ class PlanSegments(beam.DoFn):
         """Probes a file; once where neighbouring rows of a manifest name the same one."""
         if self._probed is None or self._probed.media_id != media.media_id:
             with timed("probe"):
-                self._probed = ISOLATED.probe(media, self.sampling.audio_track)
+                self._probed = ISOLATED.probe(media, self.windowing.audio_track)
             count("bytes_read", ISOLATED.take_bytes_read())
         return self._probed
 
@@ -89,17 +89,17 @@ class PlanSegments(beam.DoFn):
         if first >= last > 0:
             what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the start of its row in the manifest"
             raise MediaError("outside", f"{what}, {first / 1000} s")
-        if self.sampling.split == SCENES and info.video_codec and not info.still:
+        if self.windowing.split == SCENES and info.video_codec and not info.still:
             try:
                 with timed("probe"):
-                    return ISOLATED.scene_spans(media.uri, (first, last), self.sampling.window_ms)
+                    return ISOLATED.scene_spans(media.uri, (first, last), self.windowing.window_ms)
             except MediaError as error:  # not decodable: cut as ever, and decoding will tell
                 if error.code in DEATHS:  # a later run may live to find scenes, whose windows would overlap those
                     raise
-        return [(first + start, first + end) for start, end in spans(last - first, self.sampling.window_ms)]
+        return [(first + start, first + end) for start, end in spans(last - first, self.windowing.window_ms)]
 
     def _segments(self, media: MediaFile, keys: list[WindowKey], questions: tuple[Question, ...]) -> Iterator[Segment]:
-        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.sampling.window_ms))):
+        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.windowing.window_ms))):
             if not questions or not self.shard.owns(f"{_name(media)}#{number}"):
                 continue
             count("windows_planned", len(group))

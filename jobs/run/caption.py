@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from jobs.run.execute import CAPTION_PROMPT, caption_question, execute, transcribe_question
+from jobs.run.execute import caption_question, execute, transcribe_question
 from jobs.run.options import RunCommand, run_options
 
 
 @click.command("caption", cls=RunCommand)
-@click.option("--prompt", default=CAPTION_PROMPT, show_default=True, help="What the model is asked for.")
+@click.option("--prompt", default="", help="What the model is asked for.  [default: in the words of its card]")
 @click.option("--transcribe", is_flag=True, help="Write transcripts too.")
 @run_options
 def caption_command(context: click.Context, prompt: str, transcribe: bool, **options: Any) -> None:

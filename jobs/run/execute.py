@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from favor.prompts import CAPTION_PROMPT, TRANSCRIBE_PROMPT
-
 if TYPE_CHECKING:
     from favor.media.corpus.selection import Selection
+    from favor.models.base import ModelCard
     from pipeline.options import RunOptions
     from pipeline.reporting.report import Summary
     from transforms.elements import Question
 
 
-def caption_question(prompt: str = CAPTION_PROMPT) -> Question:
-    """Returns the question whose answers are captions."""
+def caption_question(prompt: str = "") -> Question:
+    """Returns the question whose answers are captions, by default in the words of the model's card."""
     from transforms.elements import Question
     from transforms.rows import CAPTIONS
 
@@ -26,11 +25,11 @@ def caption_question(prompt: str = CAPTION_PROMPT) -> Question:
 
 
 def transcribe_question() -> Question:
-    """Returns the question whose answers are transcripts."""
+    """Returns the question whose answers are transcripts, in the words of the model's card."""
     from transforms.elements import Question
     from transforms.rows import TRANSCRIPTS
 
-    return Question(TRANSCRIPTS, "transcript", TRANSCRIBE_PROMPT)
+    return Question(TRANSCRIPTS, "transcript", "")
 
 
 def execute(context: click.Context, questions: list[Question], options: dict[str, Any]) -> None:
@@ -106,13 +105,15 @@ def make_options(
     Raises:
         FavorError: if there is no such model, a file of questions or a manifest is wrong, or an extra is missing.
     """
-    from pipeline.inputs import corpus_labels
+    from favor.models.registry import describe
+    from pipeline.inputs import corpus_labels, worded
     from pipeline.options import RunOptions, auto_batch_size
     from pipeline.output.formats import Layout
     from transforms.history import RetryPolicy
 
+    card = describe(typed.pop("model", "favor-mini"))
     labels, streamed = corpus_labels(corpus)
-    asked = (*questions, *_asked(texts, files))
+    asked = (*(worded(question, card) for question in questions), *_asked(texts, files))
     _check_languages(asked, labels)
     return RunOptions(
         corpus=corpus,
@@ -124,7 +125,8 @@ def make_options(
         selection=selection(typed),
         layout=Layout(**taken(typed, "formats", "partition_by")),
         **_model(
-            **taken(typed, "model", "window_seconds", "split", "audio_track", "max_new_tokens", "num_beams"),
+            card,
+            **taken(typed, "window_seconds", "split", "audio_track", "max_new_tokens", "num_beams"),
             dtype=typed.get("dtype", "auto"),
             quantization=typed.get("quantization"),
         ),
@@ -145,9 +147,9 @@ def taken(typed: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _model(
+    card: ModelCard,
     dtype: str,
     quantization: str | None,
-    model: str = "favor-mini",
     window_seconds: float = 30.0,
     split: str = "fixed",
     audio_track: int | None = None,
@@ -156,21 +158,21 @@ def _model(
 ) -> dict[str, Any]:
     """Returns the fields of `RunOptions` that say which model answers, what it is shown, and how it generates."""
     from favor import GenerationOptions
-    from favor.media.sampling import SCENES, Sampling
+    from favor.media.sampling import SCENES, Windowing
     from favor.media.scenes.cuts import check_installed
-    from favor.models.favor.folder import describe
+    from favor.structs import to_json
     from transforms.elements import Identity
 
     if split == SCENES:
         check_installed()
-    card = describe(model)
     generation = GenerationOptions(max_new_tokens=max_new_tokens, num_beams=num_beams)
-    frames = (card.config.visual.image_size, card.config.frame_sampling)
-    sampling = Sampling(*frames, round(window_seconds * 1000), audio_track, split)
+    windowing = Windowing(round(window_seconds * 1000), split, audio_track)
     precision = f"{dtype}, {quantization or 'not'} quantized"
     settings = json.dumps(generation.to_dict(), sort_keys=True)
-    identity = Identity(card.name, card.revision, precision, str(sampling), settings)
-    return {"identity": identity, "trained": card.trained, "generation": generation, "sampling": sampling}
+    sampling = f"{windowing}, {json.dumps(to_json(card.needs), sort_keys=True)}"
+    identity = Identity(card.name, card.revision, precision, sampling, settings)
+    decoding = {"windowing": windowing, "needs": card.needs}
+    return {"identity": identity, "trained": card.trained, "generation": generation, **decoding}
 
 
 def _asked(texts: tuple[str, ...], files: tuple[str, ...]) -> list[Question]:

@@ -80,7 +80,7 @@ def _price(price_per_hour: float | None, currency: str, prices: str | None, mach
 
 def _survey(options: dict[str, Any]) -> Survey:
     """Lists and probes; neither the model nor torch is needed for it."""
-    from favor.media.sampling import Sampling
+    from favor.media.sampling import Windowing
     from pipeline.inputs import corpus_labels
     from pipeline.planning.survey import survey
     from transforms.elements import WHOLE_CORPUS, Identity
@@ -88,8 +88,8 @@ def _survey(options: dict[str, Any]) -> Survey:
     from transforms.listing import ListCorpus
     from transforms.planning import PlanSegments
 
-    sampling = Sampling(0, "", round(options["window_seconds"] * 1000), options["audio_track"], options["split"])
-    planner = PlanSegments((caption_question(),), Identity("", "", "", "", ""), sampling, WHOLE_CORPUS, History)
+    windowing = Windowing(round(options["window_seconds"] * 1000), options["split"], options["audio_track"])
+    planner = PlanSegments((caption_question(),), Identity("", "", "", "", ""), windowing, WHOLE_CORPUS, History)
     lister = ListCorpus(WHOLE_CORPUS, selection(dict(options)), corpus_labels(options["corpus"])[0])
     with tqdm(unit=" files", disable=None) as bar:
         return survey(options["corpus"], lister, planner, options["seed"], lambda _: bar.update())

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 
 import torch
 
-from favor import GenerationOptions
 from favor.errors import FavorError
-from favor.models.favor.folder import describe
-from favor.models.favor.memory import Batch, memory_need
-from favor.models.placement import check_quantization, choose_device, choose_dtype
+from favor.models.base import Batch, GenerationOptions
+from favor.models.placement import Placement
+from favor.models.registry import describe
 from pipeline.options import RunOptions
 from pipeline.planning.forecast import Costs
 from transforms.counts import Counts
@@ -83,22 +82,24 @@ def worker_threads(workers: int) -> int:
     return torch.get_num_threads() if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
 
 
-def computed_bytes(options: RunOptions) -> int:
-    """Returns the memory that a worker needs on its device at most, by arithmetic from the model's sizes."""
-    dtype = str(choose_dtype(options.dtype, choose_device(options.device))).removeprefix("torch.")
+def computed_bytes(options: RunOptions) -> int | None:
+    """Returns the memory that a worker needs on its device at most, as far as the model's card can tell."""
     batch = Batch(
         windows=options.batch_size,
-        seconds=math.ceil(options.sampling.window_ms / 1000),
+        seconds=math.ceil(options.windowing.window_ms / 1000),
         new_tokens=options.generation.max_new_tokens,
         beams=options.generation.num_beams,
     )
-    config = describe(options.identity.model).config
-    return memory_need(config, dtype, check_quantization(options.quantization), batch).total
+    need = describe(options.identity.model).memory_need(batch, _placement(options))
+    return None if need is None else need.total
 
 
 def _handler(options: RunOptions, generation: GenerationOptions) -> ClipModelHandler:
-    where = (options.device, options.dtype, options.quantization)
-    return ClipModelHandler(options.identity, generation, options.batch_size, *where)
+    return ClipModelHandler(options.identity, _placement(options), generation, options.batch_size)
+
+
+def _placement(options: RunOptions) -> Placement:
+    return Placement(options.device, options.dtype, options.quantization)
 
 
 def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
@@ -112,7 +113,7 @@ def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
 
 def _decoded(segments: list[Segment], options: RunOptions) -> Iterator[Window]:
     for segment in segments:
-        for outcome in decode_segment(segment, options.identity, options.sampling):
+        for outcome in decode_segment(segment, options.identity, options.needs, options.windowing.audio_track):
             if isinstance(outcome, Window):
                 yield outcome
 
@@ -124,9 +125,9 @@ def _start_seconds() -> float:
     return time.perf_counter() - start
 
 
-def _peak_bytes(device: torch.device) -> int:
+def _peak_bytes(device: str) -> int:
     """Returns the most that has been allocated on a GPU, or the most that this process has held in memory."""
-    if device.type == "cuda":
+    if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -12,7 +12,7 @@ from favor.media.corpus.files import Entry, WindowKey
 from favor.media.corpus.listing import list_media
 from favor.media.corpus.selection import Selection
 from favor.media.isolation.decoder import IsolatedDecoder
-from favor.media.sampling import Sampling
+from favor.media.sampling import Windowing
 from transforms import planning
 from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard
 from transforms.history import History, RetryPolicy, StandingFailure
@@ -44,7 +44,7 @@ def list_corpus(*patterns):
 
 
 def plan(*media, questions=(CAPTION,), window_ms=500, history=NOTHING, shard=WHOLE_CORPUS, split="fixed"):
-    dofn = PlanSegments(questions, IDENTITY, Sampling(32, "even", window_ms, split=split), shard, lambda: history)
+    dofn = PlanSegments(questions, IDENTITY, Windowing(window_ms, split), shard, lambda: history)
     dofn.setup()
     return outputs(dofn, *media)
 

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from favor.media.sampling import Sampling
+from favor.media.sampling import Windowing
 from jobs.run.execute import caption_question
 from pipeline.planning.survey import SEGMENTS, Survey, survey
 from transforms.elements import WHOLE_CORPUS, Identity, Segment
@@ -26,9 +26,7 @@ def archive(tmp_path_factory, write_clip):
 
 
 def surveyed(*patterns, seed=0, window_ms=500):
-    planner = PlanSegments(
-        (caption_question(),), Identity(*5 * [""]), Sampling(0, "", window_ms), WHOLE_CORPUS, History
-    )
+    planner = PlanSegments((caption_question(),), Identity(*5 * [""]), Windowing(window_ms), WHOLE_CORPUS, History)
     return survey([str(pattern) for pattern in patterns], ListCorpus(WHOLE_CORPUS), planner, seed)
 
 
@@ -59,7 +57,7 @@ def test_more_files_than_are_probed_at_once_come_in_order(archive, tmp_path):
     for number in range(40):
         shutil.copy(archive / "silent.mkv", tmp_path / f"{number:02d}.mkv")
     told = []
-    planner = PlanSegments((caption_question(),), Identity(*5 * [""]), Sampling(0, "", 500), WHOLE_CORPUS, History)
+    planner = PlanSegments((caption_question(),), Identity(*5 * [""]), Windowing(500), WHOLE_CORPUS, History)
     found = survey([str(tmp_path)], ListCorpus(WHOLE_CORPUS), planner, 0, lambda s: told.append(s.totals["windows"]))
     assert told == [2 * number for number in range(1, 41)]
     assert found.probe_seconds > 0

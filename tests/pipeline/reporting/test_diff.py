@@ -105,7 +105,7 @@ def test_settings_and_speed_are_told(make):
     a = make("a", [result(1, "x")], precision="float32")
     b = make("b", [result(1, "x")], precision="int8", speed=15.0)
     found = compare(a, b)
-    assert found.settings == {"captions": {"precision": ["float32", "int8"]}}
+    assert found.settings == {"captions": {"precision": ("float32", "int8")}}
     assert "precision: float32 in A, int8 in B" in str(found)
     assert "10.0 and 15.0 seconds of video per second: 1.50 times" in str(found)
     assert json.loads(json.dumps(found.to_dict()))["tables"]["captions"]["word_error_rate"] == 0
