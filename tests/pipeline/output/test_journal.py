@@ -3,7 +3,6 @@ import gc
 import pickle
 import subprocess
 import sys
-import time
 import weakref
 
 import pyarrow.parquet as pq
@@ -11,7 +10,6 @@ import pytest
 
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
-from pipeline.output.record import JournalWriter
 from pipeline.output.tables import TABLES
 from transforms.rows import RESOLVED, Failure, Result
 
@@ -58,24 +56,6 @@ def test_parts_are_whole_or_absent(journal, tmp_path):
     names = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert len(names) == 1
     assert names[0].endswith(".parquet")
-
-
-def test_rows_reach_the_disk_while_the_writer_is_open(journal):
-    writer = JournalWriter(journal, interval=0.05)
-    writer.append("captions", result(1))
-    deadline = time.monotonic() + 60
-    while not journal.done() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert journal.done() == {"r1"}
-    writer.close()
-
-
-def test_a_writer_that_cannot_write_says_so(tmp_path):
-    (tmp_path / "out").write_text("a file where a directory should be")
-    writer = JournalWriter(Journal(str(tmp_path / "out")), interval=60)
-    writer.append("captions", result(1))
-    with pytest.raises(OSError, match="out"):
-        writer.flush()
 
 
 def test_failures_are_counted_until_they_are_mended(journal):
