@@ -15,9 +15,9 @@ from favor.models.registry import open_model
 from transforms.elements import Answered, Identity, Question, Window
 from transforms.failures import failure
 from transforms.halving import MODEL_ERRORS, Failed, Halving, is_out_of_memory
-from transforms.in_flight import IN_FLIGHT
-from transforms.metrics import Tally, count_all, timed
+from transforms.metrics import Tally, timed
 from transforms.rows import FAILURES, Failure, Result
+from transforms.runtime import Runtime
 
 FRAME_SHARES = (2, 4)  # where one window does not fit in memory, every second frame is tried, then every fourth
 NO_AUDIO = "no_audio"  # why a window without sound has an empty transcript
@@ -36,6 +36,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         options: how text is generated.
         batch_size: windows per batch of the encoders, and answers per batch of the language model.
         suspects: the ids of windows that are suspected of killing their process; each is a batch of its own.
+        runtime: the run's; by default one that no other step shares.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         options: GenerationOptions,
         batch_size: int,
         suspects: frozenset[str] = frozenset(),
+        runtime: Runtime | None = None,
     ) -> None:
         # Beam's dynamic batching grows without bound where sizes are not pinned.
         super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
@@ -55,6 +57,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         self._largest_batch = batch_size  # shrinks for good when memory runs out
         self._loading = Tally()  # counted later: Beam counts nothing while it sets up
         self._suspects = suspects
+        self._runtime = runtime or Runtime()
 
     def load_model(self) -> ClipModel:
         """Loads the model; Beam calls this once per process and shares it between threads."""
@@ -65,7 +68,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         self, batch: Sequence[Window], model: ClipModel, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Answered | Failure]:
         """Yields every window of the batch with the rows of its answers, or the failure to answer it, in order."""
-        count_all(self._loading)
+        self._loading.drain_into(self._runtime.tally)
         for suspected, windows in itertools.groupby(batch, lambda window: self._window_id(window) in self._suspects):
             halving: Halving[Window, Answered] = Halving(
                 lambda windows: self._answered(windows, model), 1 if suspected else self._largest_batch
@@ -89,7 +92,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         return dataclasses.replace(row, code=code, message=f"{window.media.uri}: {tried}{error}")
 
     def _answered(self, batch: Sequence[Window], model: ClipModel) -> list[Answered]:
-        with IN_FLIGHT.batch(batch, self._identity):
+        with self._runtime.in_flight.batch(batch, self._identity):
             answers = self._answers(batch, model)
         now = datetime.datetime.now(datetime.UTC)
         return [
@@ -104,7 +107,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         """Yields the answers to all questions, window by window; None where there is no sound to transcribe."""
         asked = [(window, question) for window in batch for question in window.job.questions]
         answerable = [window for window in batch if any(_answerable(window, q) for q in window.job.questions)]
-        with timed("encode"):
+        with timed("encode", self._runtime.tally.add):
             encoded = dict(zip(map(id, answerable), model.encode([window.clip for window in answerable]), strict=True))
         pairs = [
             (encoded[id(window)], Prompt(question.text)) for window, question in asked if _answerable(window, question)
@@ -112,7 +115,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         generated: list[Answer] = []
         for start in range(0, len(pairs), self._batch_size):
             clips, prompts = zip(*pairs[start : start + self._batch_size], strict=True)
-            with timed("generate"):
+            with timed("generate", self._runtime.tally.add):
                 generated += model.answer(clips, prompts, self._options)
         answers = iter(generated)
         return (next(answers) if _answerable(window, question) else None for window, question in asked)

@@ -10,6 +10,7 @@ import sys
 import threading
 
 from favor.errors import FavorError
+from favor.structs import to_json
 from pipeline.options import RunOptions
 from pipeline.output.journal import Journal
 from transforms.counts import Counts
@@ -42,8 +43,10 @@ class Worker:
         self._journal = journal
         self._in_flight: list[str] = []
         self._kills: collections.Counter[str] = collections.Counter()
-        self._options = dataclasses.replace(options, workers=1, shard=Shard(index, options.workers))
-        self._threads = str(max(1, (os.cpu_count() or 1) // options.workers))
+        workers = options.execution.workers
+        self._options = options
+        self._execution = dataclasses.replace(options.execution, workers=1, shard=Shard(index, workers))
+        self._threads = str(max(1, (os.cpu_count() or 1) // workers))
         self._counts = Counts()
         self._before = Counts()  # what the processes that died had counted
         self._stopped = False
@@ -93,7 +96,7 @@ class Worker:
     def _blame(self) -> None:
         """Remembers what the process died of; what was alone when it killed once more is put aside."""
         self._kills.update(self._in_flight)
-        self._options = dataclasses.replace(self._options, suspects=tuple(map(window_id_of, self._kills)))
+        self._execution = dataclasses.replace(self._execution, suspects=tuple(map(window_id_of, self._kills)))
         if len(self._in_flight) == 1 and self._kills[self._in_flight[0]] >= KILLS_TO_FAIL:
             self._put_aside(self._in_flight[0])
         self._in_flight = []
@@ -112,7 +115,7 @@ class Worker:
             assert self.process.stdin is not None
             assert self.process.stdout is not None
             with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:  # it may be dead already
-                stdin.write(self._options.to_json())
+                json.dump(to_json(dataclasses.replace(self._options, execution=self._execution)), stdin)
             for line in self.process.stdout:
                 with contextlib.suppress(json.JSONDecodeError):  # the last line of a process that was killed
                     self._hear(**json.loads(line))
@@ -129,7 +132,7 @@ class WorkersRun:
     """A run in several processes of this machine; each does its shard of the segments with a model of its own."""
 
     def __init__(self, options: RunOptions, journal: Journal) -> None:
-        self.workers = [Worker(options, index, journal) for index in range(options.workers)]
+        self.workers = [Worker(options, index, journal) for index in range(options.execution.workers)]
 
     def execute(self) -> None:
         """Starts the workers and waits for all of them.

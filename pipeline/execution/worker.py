@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from favor.errors import FavorError
 from favor.io.stores import store_errors
+from favor.structs import read_dataclass
 from pipeline.execution.environment import set_up
 
 REPORT_SECONDS = 0.5
@@ -35,16 +36,15 @@ def work() -> None:
         sys.exit(1)
     from pipeline.execution.runners import LocalRun
     from pipeline.options import RunOptions
-    from pipeline.output.journal import Journal
-    from pipeline.output.metadata import file_metadata
-    from transforms.in_flight import IN_FLIGHT
+    from pipeline.run import open_journal
+    from transforms.in_flight import InFlight
+    from transforms.runtime import Runtime
 
     say = Speaker(sys.stdout)
     sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
-    options = RunOptions.from_json(told)
-    metadata = file_metadata(options.to_json(), options.identity.model, options.trained)
-    run = LocalRun(options, Journal(options.output, metadata, options.labels, options.retry_policy))
-    IN_FLIGHT.watch(lambda notes: say(in_flight=notes))
+    options = read_dataclass(RunOptions, json.loads(told), "the options of a worker")
+    runtime = Runtime(in_flight=InFlight(lambda notes: say(in_flight=notes)))
+    run = LocalRun(options.corpus, options.model, options.execution, open_journal(options), runtime)
     done = threading.Event()
 
     def report() -> None:

@@ -173,11 +173,11 @@ def _differing_settings(
     a: OutputReader, b: OutputReader, tables: Iterable[str]
 ) -> dict[str, dict[str, tuple[Any, Any]]]:
     """Returns what was set otherwise for the tables that are in both outputs."""
-    found: dict[str, dict[str, tuple[Any, Any]]] = {}
-    for table in tables:
-        if table in a.settings and table in b.settings:
-            pairs = differences(a.settings[table], b.settings[table])
-            found[table] = {name: (before, after) for name, before, after in pairs}
+    both = [name for name in tables if name in a.settings and name in b.settings]
+    found = {
+        table: {name: (old, new) for name, old, new in differences(a.settings[table], b.settings[table])}
+        for table in both
+    }
     return {table: settings for table, settings in found.items() if settings}
 
 

@@ -8,11 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from favor.models.placement import choose_device
-from pipeline.execution.runners import LOCAL_RUNNER
-from pipeline.options import RunOptions
+from favor.structs import to_json
+from pipeline.options import LOCAL_RUNNER, RunOptions
 from pipeline.output.directory import REPORT_FILE, OutputDirectory
 from pipeline.output.metadata import package_versions
 from pipeline.reporting.verdict import verdict
@@ -54,8 +51,8 @@ class Summary:
     @property
     def verdict(self) -> str:
         """What held the run up, in one sentence."""
-        cores = os.cpu_count() if self.options.runner == LOCAL_RUNNER else None
-        return verdict(self.counts, self.options.batch_size, self.options.workers, cores)
+        cores = os.cpu_count() if self.options.execution.runner == LOCAL_RUNNER else None
+        return verdict(self.counts, self.options.execution.batch_size, self.options.execution.workers, cores)
 
     def report(self) -> dict[str, Any]:
         """Returns everything as JSON can hold it; seconds of stages and waits are sums over the workers."""
@@ -72,9 +69,9 @@ class Summary:
             "files": {end: self.counts[f"files_{end}"] for end in ("readable", "failed", "failed_before")},
             "windows": {end: self.counts[f"windows_{end}"] for end in WINDOW_COUNTS},
             "rows": self.rows,
-            "options": json.loads(self.options.to_json()),
+            "options": to_json(self.options),
             "versions": package_versions(),
-            "machine": machine_facts(self.options.device),
+            "machine": machine_facts(self.options.model.placement.device),
         }
 
     def write(self, storage: OutputDirectory) -> None:
@@ -95,8 +92,8 @@ class Summary:
 
     def __str__(self) -> str:
         tables = " ".join(f"{table}/ ({rows})" for table, rows in self.rows.items())
-        table = next(table for table in self.rows if table in self.options.tables)
-        reading = self.options.layout.how_to_read(self.options.output, table)
+        table = next(table for table in self.rows if table in self.options.corpus.tables)
+        reading = self.options.output.layout.how_to_read(self.options.output.directory, table)
         left_out = self.counts["files_left_out"]
         return "\n".join(
             [
@@ -109,7 +106,7 @@ class Summary:
                 f"speed      {self.counts.times_real_time(self.seconds):.1f} seconds of video per second, "
                 f"{self.seconds:.1f} s in all",
                 f"verdict    {self.verdict}",
-                f"rows       {self.options.output}/: {tables}",
+                f"rows       {self.options.output.directory}/: {tables}",
                 *(f"{tool:<10} {statement}" for tool, statement in reading.items()),
             ]
         )
@@ -124,6 +121,10 @@ def machine_facts(device: str) -> dict[str, Any]:
     Raises:
         FavorError: if there is no such device.
     """
+    import torch  # what can be wrong with a run is found before it takes seconds to import
+
+    from favor.models.placement import choose_device
+
     chosen = choose_device(device)
     on_gpu = chosen.type == "cuda"
     return {

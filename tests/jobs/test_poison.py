@@ -1,6 +1,7 @@
 """Files that crash, block or flood the decoder, in whole runs: each costs a row, and the run goes on."""
 
 import contextlib
+import functools
 import shutil
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from click.testing import CliRunner
 from favor import FavorModel
 from favor.media.isolation.decoder import IsolatedDecoder
 from jobs.main import main
-from transforms import decode, planning
+from pipeline.execution import runners
+from transforms.runtime import Runtime
 
 PLANTED = (sys.executable, str(Path(__file__).parents[1] / "media" / "isolation" / "planted_child.py"))
 POISON = {  # files of two windows, by what the decoder does on them, and the code of the failure
@@ -42,8 +44,7 @@ def test_each_poison_costs_one_row_and_the_run_goes_on(archive, tmp_path, monkey
     arguments = ["caption", archive, "-o", output, "--window-seconds", 1, "--max-new-tokens", 2]
     limits = {"memory_bytes": 1 << 30, "base_deadline": 12, "deadline_per_second": 0}
     with contextlib.closing(IsolatedDecoder(PLANTED, **limits)) as decoder:
-        for module in (planning, decode):
-            monkeypatch.setattr(module, "ISOLATED", decoder)
+        monkeypatch.setattr(runners, "Runtime", functools.partial(Runtime, decoder))
         result = CliRunner().invoke(main, [*map(str, arguments)])
     assert result.exit_code == 0, result.output
     assert "files      7: 6 readable, 1 failed" in result.output

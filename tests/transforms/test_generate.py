@@ -4,13 +4,15 @@ import torch
 
 from favor import Clip, FavorModel, GenerationOptions
 from favor.media.corpus.files import MediaFile, WindowKey
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
 from favor.models.placement import Placement
 from transforms.elements import Answered, Identity, Job, Question, Window
 from transforms.generate import ClipModelHandler, thinned
 from transforms.rows import CAPTIONS, TRANSCRIPTS, Failure
 
 CPU, SHORT = Placement("cpu"), GenerationOptions(max_new_tokens=2)
-IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
+IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
 CAPTION, TRANSCRIPT = Question(CAPTIONS, "caption", "What?"), Question(TRANSCRIPTS, "transcript", "Say it.")
 
 
