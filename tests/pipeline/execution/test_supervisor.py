@@ -13,7 +13,13 @@ import pytest
 
 from favor.errors import FavorError
 from jobs.run.execute import caption_question, make_options
-from pipeline.execution.supervisor import MAX_RESTARTS, WORKER_COMMAND, Worker, WorkersRun
+from pipeline.execution.supervisor import (
+    MAX_RESTARTS,
+    WORKER_COMMAND,
+    WORKER_EXPLAINED_ITSELF,
+    Worker,
+    WorkersRun,
+)
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
 from transforms.elements import Shard
@@ -106,7 +112,7 @@ PLANTED_WORKER = (sys.executable, str(Path(__file__).with_name("planted_worker.p
 @pytest.fixture
 def with_white(options, write_clip, tmp_path, monkeypatch):
     """The same, with a white clip, on which the worker kills itself as often as a file says."""
-    monkeypatch.setattr("pipeline.execution.supervisor.COMMAND", PLANTED_WORKER)
+    monkeypatch.setattr("pipeline.execution.supervisor.WORKER_COMMAND", PLANTED_WORKER)
     monkeypatch.setenv("PLANTED_KILLS", str(tmp_path / "kills"))
     white = lambda time, width, height: np.full((height, width, 3), 255, np.uint8)  # noqa: E731
     write_clip(tmp_path / "films" / "white.mkv", 0.5, audio=None, picture=white)
@@ -135,3 +141,17 @@ def test_a_worker_that_dies_by_accident_costs_no_window(with_white, tmp_path):
     run.execute()
     assert run.counts()["windows_succeeded"] == 13
     assert build(journal, with_white.tables) == {"captions": 13, "media": 13, "failures": 0}
+
+
+def test_a_broken_model_stops_every_worker_with_one_explanation(options, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("pipeline.execution.supervisor.WORKER_COMMAND", PLANTED_WORKER)
+    monkeypatch.setenv("PLANTED_ERROR", "a planted failure")
+    run = WorkersRun(options, Journal(options.output))
+    with pytest.raises(FavorError) as stopped:
+        run.execute()
+    (line,) = str(stopped.value).splitlines()
+    assert line.startswith(f"ValueError at {PLANTED_WORKER[1]}:")
+    assert line.count("a planted failure") == 1
+    assert [worker.status for worker in run.workers] == [WORKER_EXPLAINED_ITSELF] * 2
+    assert "a planted failure" not in capfd.readouterr().err
+    assert not Journal(options.output).failed()
