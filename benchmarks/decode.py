@@ -24,8 +24,10 @@ import numpy as np
 from favor.media.clip import Clip
 from favor.media.decode import decode_windows
 from favor.media.isolation.decoder import IsolatedDecoder
+from favor.media.needs import ClipNeeds, Square
 
 SIZE = 224
+NEEDS = ClipNeeds(frame_size=Square(SIZE))
 WINDOW_MS = 30_000
 MINUTE = 60  # s that are encoded; more is a copy
 STRIDE = 10  # one window in ten
@@ -87,11 +89,11 @@ def run_plain(path: str, stride: int = 1) -> list[Clip]:
 
 
 def run_ours(path: str, seconds: int, stride: int = 1) -> list[Clip]:
-    return list(decode_windows(path, spans(seconds, stride), SIZE))
+    return list(decode_windows(path, spans(seconds, stride), NEEDS))
 
 
 def run_isolated(path: str, seconds: int, stride: int = 1) -> list[Clip]:
-    return [clip for _, clip in IsolatedDecoder().windows(path, spans(seconds, stride), SIZE)]
+    return [clip for _, clip in IsolatedDecoder().windows(path, spans(seconds, stride), NEEDS)]
 
 
 JOBS = {

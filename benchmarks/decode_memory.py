@@ -16,10 +16,12 @@ from pathlib import Path
 
 from favor.media.corpus.files import MediaFile
 from favor.media.isolation.decoder import IsolatedDecoder
+from favor.media.needs import ClipNeeds, Square
 from favor.media.sampling import spans
 
 LIMIT = 600e6  # bytes
 WINDOW_MS = 30_000
+NEEDS = ClipNeeds(frame_size=Square(224))
 STRIDE = 10  # one window in ten
 SEGMENT = 10  # windows that the pipeline decodes in one pass
 
@@ -55,7 +57,7 @@ def main() -> None:
     decoder = IsolatedDecoder()
     info = decoder.probe(MediaFile(str(path), path.stat().st_size, ""))
     parts: list[Spans] = PATTERNS[options.pattern](spans(info.duration_ms, WINDOW_MS))
-    windows = sum(1 for part in parts for _ in decoder.windows(str(path), part, 224))
+    windows = sum(1 for part in parts for _ in decoder.windows(str(path), part, NEEDS))
     decoder.close()
     peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{windows} windows; {peaks[0] / 1e6:.0f} MB here, {peaks[1] / 1e6:.0f} MB where it is decoded")

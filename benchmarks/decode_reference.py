@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from favor.media.decode import read_clip
+from favor.media.needs import ClipNeeds, Square
 
 SIZE = 224
 SAMPLE_RATE = 16_000
@@ -67,7 +68,7 @@ def alignment(one: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[flo
 
 def compare(path: str) -> bool:
     """Prints how one file compares; returns whether it passes."""
-    clip = read_clip(path, frame_size=SIZE)
+    clip = read_clip(path, needs=ClipNeeds(frame_size=Square(SIZE)))
     passed = True
     if clip.frames is not None:
         expected = reference_frames(path)

@@ -62,8 +62,8 @@ def measure(path: Path, seconds: int) -> Spent:
     """Decodes all windows of a file both ways, in turns."""
     spans, spent, before = decode.spans(seconds, stride=1), Spent(), children()
     decoder = IsolatedDecoder()
-    here = decode_windows(str(path), spans, decode.SIZE)
-    there = (clip for _, clip in decoder.windows(str(path), spans, decode.SIZE))
+    here = decode_windows(str(path), spans, decode.NEEDS)
+    there = (clip for _, clip in decoder.windows(str(path), spans, decode.NEEDS))
     for turn in range(len(spans) + 1):  # the last finds the end
         if turn % 2:
             (expected, without), (clip, asking) = timed(here), timed(there)

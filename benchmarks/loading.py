@@ -34,7 +34,7 @@ def measure(folder: Path, dtype: str, quantization: str | None) -> tuple[int, in
     FavorModel.from_pretrained("favor-mini", device="cpu", dtype=dtype, quantization=quantization)
     before = peak_bytes()
     model = FavorModel.from_pretrained(folder, device="cpu", dtype=dtype, quantization=quantization)
-    with_bytes = weight_bytes(model.config, dtype, quantization)
+    with_bytes = weight_bytes(model.config, model.llm.dtype, quantization)
     return sum(parameter.numel() for parameter in model.parameters()), with_bytes, peak_bytes() - before
 
 

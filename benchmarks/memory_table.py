@@ -1,12 +1,14 @@
-"""What each model needs to answer four windows of 30 s, as a table; ``favor/memory.py`` holds the arithmetic.
+"""What each model needs to answer four windows of 30 s, as a table; ``favor.models.favor.memory`` does the sums.
 
 Run it with:  python benchmarks/memory_table.py
 """
 
+import torch
+
 from favor.models.favor.memory import memory_need
 from favor.models.favor.presets import PRESETS
 
-WAYS = [("float32", None), ("float16", None), ("float16", "int8"), ("float16", "int4")]
+WAYS = [(torch.float32, None), (torch.float16, None), (torch.float16, "int8"), (torch.float16, "int4")]
 GIGABYTE = 10**9
 
 
@@ -18,7 +20,7 @@ def main() -> None:
             need = memory_need(config, dtype, quantization)
             parts = (need.weights, need.cache, need.features, need.activations, need.total)
             numbers = " | ".join(f"{part / GIGABYTE:.1f}" for part in parts)
-            print(f"| {name} | {quantization or dtype} | {numbers} |")
+            print(f"| {name} | {quantization or str(dtype).removeprefix('torch.')} | {numbers} |")
 
 
 if __name__ == "__main__":

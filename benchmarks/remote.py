@@ -17,8 +17,10 @@ from pathlib import Path
 import av
 
 from favor.media.decode import decode_windows
+from favor.media.needs import ClipNeeds, Square
 
 WINDOW = 30  # s
+NEEDS = ClipNeeds(frame_size=Square(224))
 PLACES = (1 / 6, 1 / 2, 5 / 6)  # of the film, at which a window begins
 
 
@@ -75,7 +77,7 @@ def main() -> None:
         sent.clear()
         start = round(place * max(time for time, _, _ in packets))
         uri = f"http://127.0.0.1:{server.server_port}/{path.name}"
-        [clip] = decode_windows(uri, [(start * 1000, (start + WINDOW) * 1000)], 224)
+        [clip] = decode_windows(uri, [(start * 1000, (start + WINDOW) * 1000)], NEEDS)
         needed = sum(size for time, size, _ in packets if start <= time < start + WINDOW)
         read = sum(sent) - index
         print(f"{len(clip.frames)} frames at {start} s: {read} bytes in {len(sent)} requests, {read / needed:.2f} x")

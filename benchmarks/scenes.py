@@ -17,10 +17,12 @@ from pathlib import Path
 from favor.media.clock import Span
 from favor.media.corpus.files import MediaFile
 from favor.media.decode import decode_windows
+from favor.media.needs import ClipNeeds, Square
 from favor.media.probe import probe
 from favor.media.sampling import spans
 from favor.media.scenes import cuts
 
+NEEDS = ClipNeeds(frame_size=Square(224))
 SECONDS, RATE, LONGEST_SHOT = 240, 24, 12
 SOURCES = ("testsrc2", "gradients", "testsrc", "smptehdbars")
 KEYFRAMES = {"at scenes": (), "every 2 s": ("-g", str(2 * RATE), "-sc_threshold", "0")}
@@ -65,7 +67,7 @@ def measure(name: str, path: Path, truth: list[int], window_ms: int) -> None:
     duration = probe(MediaFile(str(path), path.stat().st_size, "")).duration_ms
     found: list[Span] = []
     search = seconds(lambda: found.extend(cuts.find_scene_spans(str(path), (0, duration), window_ms)))
-    decode = seconds(lambda: sum(1 for _ in decode_windows(str(path), spans(duration, window_ms), 224)))
+    decode = seconds(lambda: sum(1 for _ in decode_windows(str(path), spans(duration, window_ms), NEEDS)))
     ends = [(start + window_ms, end) for start, end in found if start + window_ms < duration]
     gaps = [[abs(cut - target) for cut in truth if abs(cut - target) <= window_ms // 2] for target, _ in ends]
     on_cut = sum(any(abs(end - cut) <= NEAR_MS for cut in truth) for _, end in ends)

@@ -7,23 +7,34 @@ if TYPE_CHECKING:
     from favor.errors import FavorError, MediaError
     from favor.media.clip import Clip
     from favor.media.decode import read_clip
-    from favor.models.base import Answer, GenerationOptions
+    from favor.media.needs import ClipNeeds
+    from favor.models.base import Answer, ClipModel, GenerationOptions, ModelCard, Prompt, TaskPrompts
     from favor.models.favor.config import FavorConfig
     from favor.models.favor.features import Features
     from favor.models.favor.model import FavorModel
+    from favor.models.placement import Placement
+    from favor.models.registry import describe, open_model
     from favor.prompts import dialogue
 
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Clip",
+    "ClipModel",
+    "ClipNeeds",
     "FavorConfig",
     "FavorError",
     "FavorModel",
     "Features",
     "GenerationOptions",
     "MediaError",
+    "ModelCard",
+    "Placement",
+    "Prompt",
+    "TaskPrompts",
+    "describe",
     "dialogue",
+    "open_model",
     "read_clip",
 ]
 
@@ -31,13 +42,21 @@ __all__ = [
 _HOMES = {
     "Answer": "favor.models.base",
     "Clip": "favor.media.clip",
+    "ClipModel": "favor.models.base",
+    "ClipNeeds": "favor.media.needs",
     "FavorConfig": "favor.models.favor.config",
     "FavorError": "favor.errors",
     "FavorModel": "favor.models.favor.model",
     "Features": "favor.models.favor.features",
     "GenerationOptions": "favor.models.base",
     "MediaError": "favor.errors",
+    "ModelCard": "favor.models.base",
+    "Placement": "favor.models.placement",
+    "Prompt": "favor.models.base",
+    "TaskPrompts": "favor.models.base",
+    "describe": "favor.models.registry",
     "dialogue": "favor.prompts",
+    "open_model": "favor.models.registry",
     "read_clip": "favor.media.decode",
 }
 

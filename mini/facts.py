@@ -7,6 +7,7 @@ of it.
 """
 
 import math
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +113,9 @@ def half_seconds_seen(scene: Scene, heard: int, speech: SpeechConfig) -> int:
     """How many half seconds a scene's picture is seen; a still image is for as long as something is heard."""
     if scene.picture == "none":
         return 0
-    return (heard or speech.piece_frames) if scene.picture == "image" else slot_count(round(scene.seconds * 1000), 1000)
+    if scene.picture == "image":
+        return heard or speech.piece_frames
+    return slot_count(round(scene.seconds * 1000), 1000, Fraction(FRAMES_PER_SECOND))
 
 
 def _tell_figures(scene: Scene, time: float, rows: Facts) -> None:

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from favor.errors import FavorError
-from favor.models.favor.folder import PACKAGED, write_folder
+from favor.models.favor.folder import PACKAGED
 from favor.models.favor.loading import initialise
 from favor.models.favor.model import FavorModel
 from favor.models.favor.presets import FAVOR_MINI
+from favor.models.favor.saving import write_folder
 
 FLOATS = {0: np.float32, 4: np.float16}  # CTranslate2's numbers of its types
 LONGEST_WAVE = 500  # radians by which the places lie apart that the slowest wave tells apart

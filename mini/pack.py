@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 from favor.errors import FavorError
-from favor.models.favor.folder import PACKAGED, write_config, write_weights
+from favor.models.favor.folder import PACKAGED, write_config
 from favor.models.favor.model import FavorModel
 from favor.models.favor.presets import FAVOR_MINI
+from favor.models.favor.saving import write_weights
 
 
 def pack(folder: Path, target: Path) -> None:

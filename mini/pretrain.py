@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from favor.models.favor.folder import write_folder
 from favor.models.favor.model import FavorModel
+from favor.models.favor.saving import write_folder
 from favor.models.placement import choose_device
 from favor.synthetic.rendering.voices import VOICES, recording
 from mini.batches import Batch, SceneBatches
@@ -77,7 +77,7 @@ def parameter_groups(learning: PretrainingObjective) -> list[Group]:
 
 def teach(learning: PretrainingObjective, lessons: SceneBatches, options: argparse.Namespace) -> None:
     """Trains a model."""
-    device = learning.model.device
+    device = learning.model.llm.device
     learning.requires_grad_(False)
     precision = options.precision or ("bfloat16" if device.type == "cuda" else "float32")
     batches: Iterator[Batch] | None = None

@@ -9,7 +9,7 @@ from apache_beam.pvalue import TaggedOutput
 
 from favor.media.corpus.files import MediaFile, NamedFile
 from favor.media.corpus.selection import EVERYTHING, Selection
-from favor.media.sampling import SCENES, Sampling
+from favor.media.sampling import SCENES
 from favor.media.scenes.cuts import check_installed
 from transforms.elements import Identity, Question, Shard
 from transforms.history import History
@@ -54,7 +54,6 @@ class PlanSegments(beam.DoFn):
 
     questions: tuple[Question, ...]
     identity: Identity
-    sampling: Sampling
     shard: Shard
     load_history: Callable[[], History]
     runtime: Runtime
@@ -65,9 +64,9 @@ class PlanSegments(beam.DoFn):
         Raises:
             FavorError: if the worker has not what it takes to find scenes.
         """
-        if self.sampling.split == SCENES:
+        if self.identity.windowing.split == SCENES:
             check_installed()
-        asked = (self.questions, self.identity, self.sampling, self.shard)
+        asked = (self.questions, self.identity, self.shard)
         self._planner = Planner(*asked, self.load_history(), self.runtime.decoder, self.runtime.tally)
 
     def process(self, item: MediaFile | NamedFile) -> Iterator[Any]:

@@ -14,7 +14,6 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
 from favor.media.isolation.decoder import IsolatedDecoder
-from favor.media.sampling import Sampling
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
 from transforms.metrics import Tally, timed, timed_items
@@ -24,15 +23,13 @@ from transforms.runtime import Runtime
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(
-    segment: Segment, identity: Identity, sampling: Sampling, decoder: IsolatedDecoder
-) -> Iterator[Window | Failure]:
+def decode_segment(segment: Segment, identity: Identity, decoder: IsolatedDecoder) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
 
     Yields:
         For each window: the window, or the failure to decode it.
     """
-    how = (sampling.frame_size, sampling.frame_sampling, sampling.audio_track)
+    how = (identity.needs, identity.windowing.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
     for span, outcome in decoder.windows(segment.media.uri, list(jobs), *how):
         job = jobs[span]
@@ -117,14 +114,12 @@ class DecodeWindows(beam.DoFn):
     """Turns segments into windows of aligned frames and samples; what cannot be decoded becomes a failure.
 
     Attributes:
-        identity: what decides the ids of windows.
-        sampling: what the model sees and hears of a window.
+        identity: what the model sees and hears of a window, and what decides its id.
         ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
         runtime: the run's.
     """
 
     identity: Identity
-    sampling: Sampling
     ahead: int
     runtime: Runtime
 
@@ -152,7 +147,7 @@ class DecodeWindows(beam.DoFn):
             self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.identity, self.sampling, self.runtime.decoder)
+        return decode_segment(segment, self.identity, self.runtime.decoder)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

@@ -1,4 +1,4 @@
-"""FAVOR behind Beam's ``RunInference``: decoded windows and their questions become answers."""
+"""A clip model behind Beam's ``RunInference``: decoded windows and their questions become answers."""
 
 import dataclasses
 import datetime
@@ -12,8 +12,10 @@ from apache_beam.ml.inference.base import ModelHandler
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
-from favor import Answer, FavorModel, GenerationOptions
 from favor.errors import MediaError
+from favor.models.base import Answer, ClipModel, GenerationOptions, Prompt
+from favor.models.placement import Placement
+from favor.models.registry import open_model
 from transforms.elements import Answered, Identity, Question, Window
 from transforms.failures import failure
 from transforms.halving import Failed, Halving
@@ -26,7 +28,7 @@ FRAME_SHARES = (2, 4)  # where one window does not fit in memory, every second f
 NO_AUDIO = "no_audio"  # why a window without sound has an empty transcript
 
 
-class ClipModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
+class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
     """Answers the questions about windows with one model per process, in batches of windows of several files.
 
     The encoders run once per window, however many questions there are. A window without sound is not transcribed: its
@@ -35,46 +37,40 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
 
     Args:
         identity: names the model and makes the ids of the rows.
+        placement: where the model computes, and in which precision.
         options: how text is generated.
         batch_size: windows per batch of the encoders, and answers per batch of the language model.
-        device: ``auto``, ``cpu``, ``cuda`` or any other torch device.
-        dtype: ``auto`` or the name of a torch dtype.
-        quantization: of the language model: None, ``int8`` or ``int4``.
-        alone: the ids of windows that are suspected of killing their process; each is a batch of its own.
+        suspects: the ids of windows that are suspected of killing their process; each is a batch of its own.
         runtime: the run's; by default one that no other step shares.
     """
 
     def __init__(
         self,
         identity: Identity,
+        placement: Placement,
         options: GenerationOptions,
         batch_size: int,
-        device: str = "auto",
-        dtype: str = "auto",
-        quantization: str | None = None,
-        alone: frozenset[str] = frozenset(),
+        suspects: frozenset[str] = frozenset(),
         runtime: Runtime | None = None,
     ) -> None:
         # Beam's dynamic batching grows without bound where sizes are not pinned.
         super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
         self._identity = identity
+        self._placement = placement
         self._options = options
         self._batch_size = batch_size
         self._largest_batch = batch_size  # shrinks for good when memory runs out
         self._loading = Tally()  # counted later: Beam counts nothing while it sets up
-        self._device = device
-        self._dtype = dtype
-        self._quantization = quantization
-        self._suspects = alone
+        self._suspects = suspects
         self._runtime = runtime or Runtime()
 
-    def load_model(self) -> FavorModel:
+    def load_model(self) -> ClipModel:
         """Loads the model; Beam calls this once per process and shares it between threads."""
         with timed("load", self._loading.add):
-            return FavorModel.from_pretrained(self._identity.model, self._device, self._dtype, self._quantization)
+            return open_model(self._identity.model, self._placement)
 
     def run_inference(
-        self, batch: Sequence[Window], model: FavorModel, inference_args: dict[str, Any] | None = None
+        self, batch: Sequence[Window], model: ClipModel, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Answered | Failure]:
         """Returns every window of the batch with the rows of its answers, or the failure to answer it, in order.
 
@@ -94,7 +90,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         self._runtime.model_watch.check()
         return iter(outcomes)
 
-    def _alone(self, failed: Failed[Window], model: FavorModel) -> Answered | Failure:
+    def _alone(self, failed: Failed[Window], model: ClipModel) -> Answered | Failure:
         """Shows a window that does not fit in memory with fewer frames; what cannot be mended is a failure."""
         window, fault = failed.item, failed.fault
         for share in FRAME_SHARES if fault.is_out_of_memory else ():
@@ -107,7 +103,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
         error = MediaError(fault.code, f"{tried}{fault.message}")
         return failure(error, "generate", window.media, window.job.key, self._window_id(window))
 
-    def _answered(self, batch: Sequence[Window], model: FavorModel) -> list[Answered]:
+    def _answered(self, batch: Sequence[Window], model: ClipModel) -> list[Answered]:
         with self._runtime.in_flight.batch(batch, self._identity):
             answers = self._answers(batch, model)
         self._runtime.model_watch.note_answer()
@@ -120,18 +116,20 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
             for window in batch
         ]
 
-    def _answers(self, batch: Sequence[Window], model: FavorModel) -> Iterator[Answer | None]:
+    def _answers(self, batch: Sequence[Window], model: ClipModel) -> Iterator[Answer | None]:
         """Yields the answers to all questions, window by window; None where there is no sound to transcribe."""
         asked = [(window, question) for window in batch for question in window.job.questions]
         answerable = [window for window in batch if any(_answerable(window, q) for q in window.job.questions)]
         with timed("encode", self._runtime.tally.add):
-            features = dict(zip(map(id, answerable), model.encode([window.clip for window in answerable]), strict=True))
-        pairs = [(features[id(window)], question.text) for window, question in asked if _answerable(window, question)]
+            encoded = dict(zip(map(id, answerable), model.encode([window.clip for window in answerable]), strict=True))
+        pairs = [
+            (encoded[id(window)], Prompt(question.text)) for window, question in asked if _answerable(window, question)
+        ]
         generated: list[Answer] = []
         for start in range(0, len(pairs), self._batch_size):
-            clips, texts = zip(*pairs[start : start + self._batch_size], strict=True)
+            clips, prompts = zip(*pairs[start : start + self._batch_size], strict=True)
             with timed("generate", self._runtime.tally.add):
-                generated += model.answer(clips, texts, self._options)
+                generated += model.answer(clips, prompts, self._options)
         answers = iter(generated)
         return (next(answers) if _answerable(window, question) else None for window, question in asked)
 

@@ -11,7 +11,7 @@ from favor.media.corpus.listing import look_up
 from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.isolation.process import DEATHS
 from favor.media.probe import MediaInfo
-from favor.media.sampling import SCENES, Sampling, spans
+from favor.media.sampling import SCENES, spans
 from transforms.elements import Identity, Job, Question, Segment, Shard
 from transforms.failures import captured, unlisted
 from transforms.history import History
@@ -27,8 +27,7 @@ class Planner:
 
     Attributes:
         questions: everything that may be asked.
-        identity: what decides the ids of windows and results.
-        sampling: how files are cut into windows.
+        identity: how files are cut into windows, and what decides the ids of windows and results.
         shard: the part of the corpus that this process does.
         history: what earlier runs have left.
         decoder: probes the files.
@@ -37,7 +36,6 @@ class Planner:
 
     questions: tuple[Question, ...]
     identity: Identity
-    sampling: Sampling
     shard: Shard
     history: History
     decoder: IsolatedDecoder
@@ -71,7 +69,7 @@ class Planner:
         """Probes a file; once where neighbouring rows of a manifest name the same one."""
         if self._probed is None or self._probed.media_id != media.media_id:
             with timed("probe", self.tally.add):
-                self._probed = self.decoder.probe(media, self.sampling.audio_track)
+                self._probed = self.decoder.probe(media, self.identity.windowing.audio_track)
             self.tally.add("bytes_read", self.decoder.take_bytes_read())
         return self._probed
 
@@ -80,17 +78,17 @@ class Planner:
         if first >= last > 0:
             what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the start of its row in the manifest"
             raise MediaError("outside", f"{what}, {first / 1000} s")
-        if self.sampling.split == SCENES and info.video_codec and not info.still:
+        if self.identity.windowing.split == SCENES and info.video_codec and not info.still:
             try:
                 with timed("probe", self.tally.add):
-                    return self.decoder.scene_spans(media.uri, (first, last), self.sampling.window_ms)
+                    return self.decoder.scene_spans(media.uri, (first, last), self.identity.windowing.window_ms)
             except MediaError as error:  # not decodable: cut as ever, and decoding will tell
                 if error.code in DEATHS:  # a later run may live to find scenes, whose windows would overlap those
                     raise
-        return [(first + start, first + end) for start, end in spans(last - first, self.sampling.window_ms)]
+        return [(first + start, first + end) for start, end in spans(last - first, self.identity.windowing.window_ms)]
 
     def _segments(self, media: MediaFile, keys: list[WindowKey], questions: tuple[Question, ...]) -> Iterator[Segment]:
-        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.sampling.window_ms))):
+        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.identity.windowing.window_ms))):
             if not questions or not self.shard.owns(f"{_name(media)}#{number}"):
                 continue
             self.tally.add("windows_planned", len(group))

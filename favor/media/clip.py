@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000  # Hz, what Whisper and BEATs expect
-Samples = NDArray[np.float32]  # (n,) in [-1, 1], 16 kHz mono
+SAMPLE_RATE = 16_000  # Hz, unless a clip says otherwise; what Whisper and BEATs expect
+Samples = NDArray[np.float32]  # (n,) in [-1, 1], mono
 DEFAULT_FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second
 
 
@@ -14,14 +14,16 @@ DEFAULT_FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second
 class Clip:
     """Aligned frames and samples of one window; either may be missing, not both.
 
-    Time 0 is the start of the window: sample ``k`` belongs to ``k / 16000`` s and frame ``i`` is shown at
-    ``frame_times[i]``.
+    Time 0 is the start of the window: sample ``k`` belongs to ``audio_start + k / sample_rate`` s and frame ``i`` is
+    shown at ``frame_times[i]``.
 
     Attributes:
         frames: (T, H, W, 3) uint8 RGB, upright, or None without picture. A single (H, W, 3) picture is a still image.
-        audio: (n,) float32 in [-1, 1], 16 kHz mono, or None without sound.
+        audio: (n,) float32 in [-1, 1], mono, or None without sound.
         frame_times: (T,) float64 seconds, never falling; two frames a second when not given.
         still: whether the picture is a still image, which is shown for as long as the sound lasts.
+        sample_rate: of the sound in Hz.
+        audio_start: when the sound begins, in seconds; negative if it holds some from before the window.
 
     Raises:
         ValueError: if both are missing, or a shape, type or order is wrong.
@@ -31,6 +33,8 @@ class Clip:
     audio: NDArray[np.float32] | None = None
     frame_times: NDArray[np.float64] | None = None
     still: bool = False
+    sample_rate: int = SAMPLE_RATE
+    audio_start: float = 0.0
 
     def __post_init__(self) -> None:
         if self.frames is None and self.audio is None:
@@ -38,7 +42,7 @@ class Clip:
         if self.frames is not None:
             self._check_frames()
         if self.audio is not None and (self.audio.ndim != 1 or self.audio.dtype != np.float32):
-            raise ValueError(f"audio must be (n,) float32 at 16 kHz; got {self.audio.shape} {self.audio.dtype}")
+            raise ValueError(f"audio must be (n,) float32; got {self.audio.shape} {self.audio.dtype}")
 
     @property
     def nbytes(self) -> int:

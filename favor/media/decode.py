@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from favor.media.clip import Clip
 from favor.media.clock import Span
 from favor.media.container import duration, opening
+from favor.media.needs import DEFAULT_NEEDS, ClipNeeds
 from favor.media.reading.reader import Reader
 from favor.media.reading.skipping import UnplannableError
 
@@ -14,23 +15,20 @@ SEEK_GAP_MS = 10_000  # a longer gap between spans is skipped by seeking; keyfra
 def decode_windows(
     uri: str,
     spans: Sequence[Span],
-    frame_size: int | None,
-    frame_sampling: str = "even",
+    needs: ClipNeeds,
     audio_track: int | None = None,
 ) -> Iterator[Clip]:
     """Decodes spans of a file, in one pass over its sound and picture.
 
     Time is the file's presentation clock: zero is the start of its earliest stream. Frames are chosen as in
     `favor.media.reading.picking`; where none begins in a span, the one still on display is shown. Sample ``k`` of a
-    clip belongs to ``start + k / 16000`` s, with silence where the file has no sound. Memory holds a few
-    clips, however long the file is.
+    clip belongs to ``start + audio_start + k / sample_rate`` s, with silence where the file has no sound. Memory
+    holds a few clips, however long the file is.
 
     Args:
         uri: a local path or fsspec URL.
         spans: half-open ``(start_ms, end_ms)``, ascending.
-        frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
-        frame_sampling: which frames are taken: "even", the first at or after each half second, or "released", the
-            first and the last of each second.
+        needs: which frames are taken, of which size, and which sound.
         audio_track: which of the audio streams is heard, counted from 0; None is the default one.
 
     Yields:
@@ -43,23 +41,22 @@ def decode_windows(
     """
     done = 0
     try:
-        for clip in _decode(uri, spans, frame_size, frame_sampling, audio_track, planned=True):
+        for clip in _decode(uri, spans, needs, audio_track, planned=True):
             done += 1
             yield clip
     except UnplannableError:
-        yield from _decode(uri, spans[done:], frame_size, frame_sampling, audio_track, planned=False)
+        yield from _decode(uri, spans[done:], needs, audio_track, planned=False)
 
 
 def _decode(
     uri: str,
     spans: Sequence[Span],
-    frame_size: int | None,
-    frame_sampling: str,
+    needs: ClipNeeds,
     audio_track: int | None,
     planned: bool,
 ) -> Iterator[Clip]:
     with opening.open_container(uri) as container:
-        reader = Reader(container, uri, frame_size, frame_sampling, audio_track, planned)
+        reader = Reader(container, uri, needs, audio_track, planned)
         for run in _runs(spans):
             yield from reader.clips(run)
 
@@ -68,19 +65,16 @@ def read_clip(
     uri: str,
     start: float = 0.0,
     end: float | None = None,
-    frame_size: int | None = None,
-    frame_sampling: str = "even",
+    needs: ClipNeeds = DEFAULT_NEEDS,
     audio_track: int | None = None,
 ) -> Clip:
-    """Reads a part of a media file: two frames a second and its sound as 16 kHz mono.
+    """Reads a part of a media file: two frames a second and its sound as 16 kHz mono, unless other needs are given.
 
     Args:
         uri: a local path or fsspec URL.
         start: seconds from the start of the file.
         end: seconds from the start of the file; None, or anything past its end, is its end.
-        frame_size: frames become (frame_size, frame_size, 3); None keeps their own size, upright.
-        frame_sampling: which frames are taken: "even", the first at or after each half second, or "released", the
-            first and the last of each second.
+        needs: which frames are taken, of which size, and which sound.
         audio_track: which of the audio streams is heard, counted from 0; None is the default one.
 
     Raises:
@@ -93,7 +87,7 @@ def read_clip(
     end_ms = duration_ms if end is None else min(round(end * 1000), duration_ms)
     if not 0 <= start_ms < end_ms:
         raise ValueError(f"{uri} lasts {duration_ms / 1000} s; cannot read it from {start} s to {end} s")
-    return next(decode_windows(uri, [(start_ms, end_ms)], frame_size, frame_sampling, audio_track))
+    return next(decode_windows(uri, [(start_ms, end_ms)], needs, audio_track))
 
 
 def _runs(spans: Sequence[Span]) -> Iterator[list[Span]]:

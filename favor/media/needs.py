@@ -5,20 +5,24 @@ import math
 from fractions import Fraction
 from typing import Literal
 
-from favor.media.clip import SAMPLE_RATE
+from favor.media.clip import DEFAULT_FRAMES_PER_SECOND, SAMPLE_RATE
 
 FrameRule = Literal["even", "released"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Square:
-    """Frames of as many pixels across as down, whatever the aspect of the picture.
+    """Frames as wide as high, whatever the aspect of the picture.
 
     Attributes:
         size: pixels of an edge.
     """
 
     size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size must be positive; got {self.size}")
 
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the frames of a picture that is shown in ``width`` x ``height`` square pixels."""
@@ -27,7 +31,9 @@ class Square:
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """Frames that keep the aspect of the picture and are never enlarged, but to the next multiple.
+    """Frames that keep the aspect of the picture, as far as the multiple lets them, and are not enlarged beyond it.
+
+    The arithmetic is that of Qwen's processors, so that they leave such frames as they are.
 
     Attributes:
         multiple: both edges are multiples of this many pixels.
@@ -37,14 +43,20 @@ class Fit:
     multiple: int
     max_pixels: int
 
+    def __post_init__(self) -> None:
+        if not 0 < self.multiple**2 <= self.max_pixels:
+            what = f"got multiple {self.multiple} and max_pixels {self.max_pixels}"
+            raise ValueError(f"multiple must be positive and its square at most max_pixels; {what}")
+
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the frames of a picture that is shown in ``width`` x ``height`` square pixels."""
-        scale = min(1.0, math.sqrt(self.max_pixels / (width * height)))
-        edges = [max(self.multiple, round(edge * scale / self.multiple) * self.multiple) for edge in (width, height)]
-        while edges[0] * edges[1] > self.max_pixels and max(edges) > self.multiple:
-            longer = edges.index(max(edges))
-            edges[longer] -= self.multiple
-        return edges[0], edges[1]
+        across, down = (max(1, round(edge / self.multiple)) for edge in (width, height))
+        most = self.max_pixels // self.multiple**2
+        if across * down > most:
+            shrink = math.sqrt(self.max_pixels / (width * height)) / self.multiple
+            across, down = (max(1, math.floor(edge * shrink)) for edge in (width, height))
+            across, down = min(across, most // down), min(down, most // across)  # of a strip, one edge is 1
+        return across * self.multiple, down * self.multiple
 
 
 FrameSize = Square | Fit
@@ -56,18 +68,21 @@ class ClipNeeds:
 
     Attributes:
         frames_per_second: how many frames are taken; None for all that the file has.
-        frame_rule: which they are: ``even``, the first at or after each step of time, or ``released``, the first and the
-            last of each second, as FAVOR's released code does at two frames a second (spec, fact 7).
-        frame_size: of the frames; None for the picture's own size, upright and with square pixels.
+        frame_rule: which they are: ``even``, the first at or after each step of time, or ``released``, the first and
+            the last of each second, as FAVOR's released code does at two frames a second (spec, fact 7).
+        frame_size: of the frames; None for the picture's own size, upright and in square pixels.
         max_frames: the most of a window; where there would be more, they are taken at wider, equal steps.
         sees: whether the model looks at frames at all.
         hears: whether it listens.
         sample_rate: of the sound in Hz.
-        max_sound_ms: the longest sound that the model hears at once; None for any.
+        max_sound_ms: the longest sound that the model hears at once, margins included; None for any.
         sound_margin_ms: how much sound is decoded before and behind the window too.
+
+    Raises:
+        ValueError: if a number is not positive, or the fields contradict one another.
     """
 
-    frames_per_second: Fraction | None = Fraction(2)
+    frames_per_second: Fraction | None = Fraction(DEFAULT_FRAMES_PER_SECOND)
     frame_rule: FrameRule = "even"
     frame_size: FrameSize | None = None
     max_frames: int | None = None
@@ -78,7 +93,32 @@ class ClipNeeds:
     sound_margin_ms: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("frames_per_second", "max_frames", "sample_rate", "max_sound_ms"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name} must be positive; got {value}")
+        if self.sound_margin_ms < 0:
+            raise ValueError(f"sound_margin_ms must not be negative; got {self.sound_margin_ms}")
         if not (self.sees or self.hears):
             raise ValueError("a model must see or hear; set sees or hears")
-        if self.frame_rule == "released" and self.frames_per_second != 2:
-            raise ValueError(f"the rule 'released' takes 2 frames a second; got {self.frames_per_second}")
+        if self.frame_rule == "released" and (self.frames_per_second != 2 or self.max_frames is not None):
+            what = f"got {self.frames_per_second} and max_frames {self.max_frames}"
+            raise ValueError(f"the rule 'released' takes 2 frames a second of any window; {what}")
+
+    def check_window(self, window_ms: int) -> None:
+        """Checks that the model hears the whole sound of a window.
+
+        Args:
+            window_ms: how long windows are.
+
+        Raises:
+            ValueError: if the sound, with its margins, is longer than the model hears.
+        """
+        longest = None if self.max_sound_ms is None else self.max_sound_ms - 2 * self.sound_margin_ms
+        if self.hears and longest is not None and window_ms > longest:
+            raise ValueError(
+                f"the model hears {longest / 1000:g} s at most; windows of {window_ms / 1000:g} s are longer"
+            )
+
+
+DEFAULT_NEEDS = ClipNeeds()

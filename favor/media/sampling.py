@@ -1,36 +1,33 @@
 """The arithmetic of windows and frame slots; no file is touched here."""
 
 import dataclasses
+from fractions import Fraction
+from typing import Literal
 
-from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
-
-FIXED, SCENES = SPLIT_MODES = ("fixed", "scenes")
+Split = Literal["fixed", "scenes"]
+FIXED: Split = "fixed"
+SCENES: Split = "scenes"
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampling:
-    """How a file is cut into windows, and what the model sees and hears of each.
+class Windowing:
+    """How files are cut into windows.
 
     Attributes:
-        frame_size: the width and height in pixels that the model sees.
-        frame_sampling: the rule by which the model wants its frames chosen.
         window_ms: the length of a window.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
         split: where windows end: "fixed", at multiples of their length, or "scenes", at the scene boundary nearest to
             it where there is a film.
+        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
     """
 
-    frame_size: int
-    frame_sampling: str
     window_ms: int = 30_000
+    split: Split = FIXED
     audio_track: int | None = None
-    split: str = FIXED
 
-    def __str__(self) -> str:
-        """What makes two windows of the same span differ, in words, and whether spans may: part of the windows' ids."""
-        heard = "" if self.audio_track is None else f", audio track {self.audio_track}"
-        cut = "" if self.split == FIXED else f", about {self.window_ms} ms cut at scenes"
-        return f"{self.frame_sampling} frames of {self.frame_size} px{heard}{cut}"
+    @property
+    def longest_ms(self) -> int:
+        """The longest that a window can be; one that ends at a scene may be half as long again."""
+        return self.window_ms if self.split == FIXED else self.window_ms * 3 // 2
 
 
 def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:
@@ -65,17 +62,43 @@ def second_spans(duration: int, second: int) -> list[tuple[int, int]]:
     return [(start, min(start + second, duration)) for start in starts]
 
 
-def slot_count(duration: int, second: int) -> int:
-    """Returns how many frame slots a window has: slot ``k`` is at ``k / 2`` s and lies before the window's end.
+def slot_rate(rate: Fraction, max_frames: int | None, second: int, duration: int) -> Fraction:
+    """Returns how many slots a second a window has: ``rate``, or fewer if it would have more than ``max_frames``.
+
+    Args:
+        rate: slots a second.
+        max_frames: the most slots of a window; None for any number.
+        second: ticks of any clock in a second.
+        duration: how long the window is, in such ticks.
+    """
+    if max_frames is None or slot_count(duration, second, rate) <= max_frames:
+        return rate
+    return Fraction(max_frames * second, duration)
+
+
+def slot_count(duration: int, second: int, rate: Fraction) -> int:
+    """Returns how many frame slots a window has: slot ``k`` is at ``k / rate`` s and lies before the window's end.
 
     Args:
         duration: how long the window is, in ticks of any clock.
         second: ticks in a second.
+        rate: slots a second.
     """
-    return -(-duration * DEFAULT_FRAMES_PER_SECOND // second)
+    return -(-duration * rate.numerator // (second * rate.denominator))
 
 
-def slots_due(time: int, second: int, filled: int, slots: int) -> int:
+def slot_at(time: int, second: int, rate: Fraction) -> int:
+    """Returns the last slot that lies at or before a time.
+
+    Args:
+        time: in ticks from the start of the window.
+        second: ticks in a second.
+        rate: slots a second.
+    """
+    return time * rate.numerator // (second * rate.denominator)
+
+
+def slots_due(time: int, second: int, rate: Fraction, filled: int, slots: int) -> int:
     """Returns how many slots a frame fills: those not filled yet that lie at or before it.
 
     A slot shows the first frame at or after the slot's time. Offer the frames of a window in the order of their
@@ -85,9 +108,10 @@ def slots_due(time: int, second: int, filled: int, slots: int) -> int:
     Args:
         time: when the frame is presented, in ticks from the start of its window.
         second: ticks in a second.
+        rate: slots a second.
         filled: how many slots earlier frames have filled.
         slots: how many slots the window has.
     """
     if time < 0:
         return 0
-    return max(0, min(slots, time * DEFAULT_FRAMES_PER_SECOND // second + 1) - filled)
+    return max(0, min(slots, slot_at(time, second, rate) + 1) - filled)

@@ -1,20 +1,58 @@
-"""Where a model computes, and in which precision."""
+"""Where a model computes, and in which precision: as asked for, and as found on the machine that loads it."""
+
+from __future__ import annotations
 
 import dataclasses
-from typing import Literal, cast
-
-import torch
+from typing import TYPE_CHECKING, Literal, cast
 
 from favor.errors import ConfigError, FavorError
 
+if TYPE_CHECKING:
+    import torch
+
 Quantization = Literal["int8", "int4"]
 QUANTIZATIONS = ("int8", "int4")
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = ("float32", "float16", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where weights go, and what they become.
+    """What was asked for, in words; the machine that loads the model resolves it.
+
+    Attributes:
+        device: ``auto`` for a GPU if there is one, or what torch calls a device.
+        dtype: of weights and computation: ``auto`` for what suits model and device, or one of ``DTYPES``.
+        quantization: of the language model: None, ``int8`` or ``int4``.
+
+    Raises:
+        ConfigError: for an unknown dtype or quantization.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    quantization: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("auto", *DTYPES):
+            raise ConfigError(f"dtype {self.dtype!r} is unknown; it must be auto or one of {', '.join(DTYPES)}")
+        if self.quantization not in (None, *QUANTIZATIONS):
+            known = ", ".join(QUANTIZATIONS)
+            raise ConfigError(f"quantization {self.quantization!r} is not supported; give None or one of {known}")
+
+    def resolved(self) -> ResolvedPlacement:
+        """Decides what was left open.
+
+        Raises:
+            FavorError: if there is no such device here.
+        """
+        device = choose_device(self.device)
+        quantization = cast(Quantization | None, self.quantization)
+        return ResolvedPlacement(device, choose_dtype(self.dtype, device), quantization)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedPlacement:
+    """Where weights go on this machine, and what they become.
 
     Attributes:
         device: of all weights.
@@ -28,11 +66,13 @@ class Placement:
 
 
 def choose_device(device: str) -> torch.device:
-    """The device of a name, "auto" being a GPU if there is one.
+    """Returns the device of a name, "auto" being a GPU if there is one.
 
     Raises:
         FavorError: if there is no such device here.
     """
+    import torch
+
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -45,24 +85,9 @@ def choose_device(device: str) -> torch.device:
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """The type of a name, "auto" being float16 on a GPU and float32 elsewhere.
+    """Returns the type of a name, "auto" being float16 on a GPU and float32 elsewhere."""
+    import torch
 
-    Raises:
-        ConfigError: for an unknown name.
-    """
     if dtype == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
-    if dtype not in DTYPES:
-        raise ConfigError(f"dtype {dtype!r} is unknown; it must be auto or one of {', '.join(DTYPES)}")
-    return DTYPES[dtype]
-
-
-def check_quantization(kind: str | None) -> Quantization | None:
-    """Returns what was given.
-
-    Raises:
-        ConfigError: if it is no kind of quantization.
-    """
-    if kind is not None and kind not in QUANTIZATIONS:
-        raise ConfigError(f"quantization {kind!r} is not supported; give None or one of {', '.join(QUANTIZATIONS)}")
-    return cast(Quantization | None, kind)
+    return getattr(torch, dtype)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -174,5 +175,6 @@ def render_clip(scene: Scene, size: int = FRAME_SIZE) -> Clip:
         return Clip(audio=audio)
     if scene.picture == "image":
         return Clip(render(scene, np.zeros(1), size)[0], audio)
-    times = np.arange(slot_count(round(scene.seconds * 1000), 1000)) / DEFAULT_FRAMES_PER_SECOND
+    slots = slot_count(round(scene.seconds * 1000), 1000, Fraction(DEFAULT_FRAMES_PER_SECOND))
+    times = np.arange(slots) / DEFAULT_FRAMES_PER_SECOND
     return Clip(render(scene, times, size), audio, times)

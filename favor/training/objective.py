@@ -45,7 +45,7 @@ class Objective(nn.Module):
         questions = [example.question for example in examples]
         if examples[0].clip is None:
             diversity = self.model.aligner.llm_proj.weight.new_zeros(())
-            tokens = self._no_tokens(len(examples))
+            tokens = [self.model.no_tokens()] * len(examples)
         else:
             tokens, diversity = self._look_and_listen(examples, questions)
         prompts = self.model.splice(tokens, questions)
@@ -62,10 +62,6 @@ class Objective(nn.Module):
         clips = {id(example.clip): example.clip for example in examples if example.clip is not None}
         features = dict(zip(clips, self.model.perceive(list(clips.values())), strict=True))
         return [features[id(example.clip)] for example in examples]
-
-    def _no_tokens(self, count: int) -> list[Tensor]:
-        weight = self.model.aligner.llm_proj.weight
-        return [weight.new_zeros(0, len(weight))] * count
 
     def _answer_loss(self, prompts: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> Tensor:
         """Reads prompts and answers, padded on the right, and predicts the answers."""

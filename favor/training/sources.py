@@ -11,6 +11,7 @@ import numpy as np
 from favor.errors import ConfigError, FavorError
 from favor.media.clip import Clip
 from favor.media.decode import read_clip
+from favor.media.needs import ClipNeeds
 from favor.models.favor.config import FavorConfig
 from favor.structs import read_dataclass
 from favor.synthetic import SPLITS, generate_clips
@@ -84,10 +85,9 @@ class ManifestSource:
 
     def _group(self, span: ClipSpan, rows: list[ExampleRow], questions: int, generator: Generator) -> ClipExamples:
         uri, start, end, sound = span
-        looks = self.config.visual.image_size, self.config.frame_sampling
-        clip = _read(uri, start, end or None, *looks)
+        clip = _read(uri, start, end or None, self.config.needs)
         if sound:
-            clip = dataclasses.replace(clip, audio=_read(sound, 0.0, None, *looks).audio)
+            clip = dataclasses.replace(clip, audio=_read(sound, 0.0, None, self.config.needs).audio)
         if TASK_MODALITIES[rows[0].task] == ("audio",) and clip.audio is not None:
             clip = Clip(audio=clip.audio)
         order = generator.permutation(len(rows))[:questions]
@@ -95,8 +95,8 @@ class ManifestSource:
 
 
 @functools.lru_cache(CLIPS_KEPT)
-def _read(uri: str, start: float, end: float | None, size: int, sampling: str) -> Clip:
-    return read_clip(uri, start, end, size, sampling)
+def _read(uri: str, start: float, end: float | None, needs: ClipNeeds) -> Clip:
+    return read_clip(uri, start, end, needs)
 
 
 def read_examples(path: Path) -> list[ExampleRow]:

@@ -15,8 +15,9 @@ import torch
 from favor.errors import FavorError
 from favor.evaluation.generated_world import score_model
 from favor.io.staging import staged
-from favor.models.favor.folder import CONFIG, find_folder, write_folder
+from favor.models.favor.folder import CONFIG, find_folder
 from favor.models.favor.model import FavorModel
+from favor.models.favor.saving import write_folder
 from favor.training import checkpoints
 from favor.training.checkpoints import Position
 from favor.training.mixing import Source

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from favor.errors import FavorError
 from favor.io.stores import store_errors
+from favor.structs import read_dataclass
 from pipeline.execution.environment import set_up
 
 REPORT_SECONDS = 0.5
@@ -38,26 +39,25 @@ def work(say: "Speaker") -> None:
         sys.exit(1)
     from pipeline.execution.runners import LocalRun
     from pipeline.options import RunOptions
-    from pipeline.output.journal import Journal
-    from pipeline.output.tables import table_metadata
+    from pipeline.run import open_journal
     from transforms.in_flight import InFlight
     from transforms.runtime import Runtime
 
-    options = RunOptions.from_json(told)
-    journal = Journal(options.output, table_metadata(options), options.labels, options.retry_policy)
-    run = LocalRun(options, journal, Runtime(in_flight=InFlight(lambda notes: say(in_flight=notes))))
+    options = read_dataclass(RunOptions, json.loads(told), "the options of a worker")
+    runtime = Runtime(in_flight=InFlight(lambda notes: say(in_flight=notes)))
+    run = LocalRun(options.corpus, options.model, options.execution, open_journal(options), runtime)
     done = threading.Event()
 
     def report() -> None:
         while not done.wait(REPORT_SECONDS):
-            say(counts=run.counts())
+            say(counts=dict(run.counts().by_name))
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     run.execute()
     done.set()
     reporter.join()
-    say(counts=run.counts())
+    say(counts=dict(run.counts().by_name))
 
 
 class Speaker:

@@ -125,7 +125,7 @@ class Prediction:
         costs: what was measured.
         shape: how the run is spread.
         forecast: what follows from both.
-        computed_bytes: of memory on the device at most, by arithmetic, for one worker.
+        computed_bytes: of memory on the device at most, by arithmetic, for one worker; None if the card knows no rule.
         price: of the machine, if it is known.
     """
 
@@ -134,7 +134,7 @@ class Prediction:
     costs: Costs
     shape: RunShape
     forecast: Forecast
-    computed_bytes: int
+    computed_bytes: int | None
     price: Price | None = None
 
     @property
@@ -148,7 +148,7 @@ class Prediction:
 
     def __str__(self) -> str:
         costs, forecast, shape = self.costs, self.forecast, self.shape
-        peak, computed = costs.peak_bytes / 1e9, self.computed_bytes / 1e9
+        computed = "" if self.computed_bytes is None else f"; by arithmetic at most {self.computed_bytes / 1e9:.2f} GB"
         workers = "1 worker" if shape.workers == 1 else f"{shape.workers} workers"
         lines = {
             "model": f"{self.model} on {self.device}, {workers}, batches of {shape.batch_size} windows",
@@ -156,7 +156,7 @@ class Prediction:
             f"(measured on {costs.windows})",
             "time": f"about {format_duration(forecast.seconds)}, {format_duration(forecast.start_seconds)} of it "
             f"to start; held up by {forecast.held_up_by}",
-            "memory": f"{peak:.2f} GB for each worker as measured; by arithmetic at most {computed:.2f} GB",
+            "memory": f"{costs.peak_bytes / 1e9:.2f} GB for each worker as measured{computed}",
         }
         if self.price and self.money is not None:
             lines["money"] = f"{self.money:.2f} {self.price.currency}, at {self.price.per_hour:g} an hour"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from favor.media.corpus.files import MediaFile, NamedFile
-from transforms.counts import stage_seconds
+from transforms.counts import Counts
 from transforms.elements import Segment
 from transforms.listing import Lister
 from transforms.planning import Planner
@@ -144,7 +144,7 @@ def survey(
                 take(probing.popleft().result())
         finally:
             pool.shutdown(cancel_futures=True)
-    found.probe_seconds = sum(stage_seconds(planner.tally.snapshot())[stage] for stage in ("list", "probe"))
+    found.probe_seconds = sum(Counts(planner.tally.snapshot()).seconds(stage) for stage in ("list", "probe"))
     return found
 
 

@@ -252,7 +252,7 @@ def test_an_output_that_is_there_is_kept(release, imported, tmp_path):
     assert (folder / "manifest.json").read_bytes() == mark
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("dear")
-    with pytest.raises(FavorError, match="holds no config.json and will not be replaced"):
+    with pytest.raises(FavorError, match=r"holds no config\.json and will not be replaced"):
         import_release("favor-13b", options, tmp_path / "home", ImportOptions(overwrite=True))
 
 

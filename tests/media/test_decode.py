@@ -4,11 +4,12 @@ import pytest
 
 from favor.errors import MediaError
 from favor.media.decode import decode_windows, read_clip
+from favor.media.needs import DEFAULT_NEEDS, ClipNeeds, Square
 from favor.media.sampling import spans
 
 
 def windows(path, cuts, frame_size=32):
-    return list(decode_windows(str(path), cuts, frame_size))
+    return list(decode_windows(str(path), cuts, ClipNeeds(frame_size=Square(frame_size))))
 
 
 def test_a_plain_clip(plain_clip):
@@ -121,7 +122,7 @@ def test_sound_that_is_over_is_silence(write_clip, tmp_path):
 
 def test_odd_sizes(clip_of_odd_size):
     assert read_clip(str(clip_of_odd_size)).frames.shape == (4, 23, 37, 3)
-    assert read_clip(str(clip_of_odd_size), frame_size=16).frames.shape == (4, 16, 16, 3)
+    assert read_clip(str(clip_of_odd_size), needs=ClipNeeds(frame_size=Square(16))).frames.shape == (4, 16, 16, 3)
 
 
 def test_a_still_picture_is_one_frame(photograph):
@@ -134,7 +135,7 @@ def test_cover_art_is_not_shown(song_with_cover):
 
 
 def test_a_truncated_file_gives_what_it_has_and_says_where_it_ends(truncated_clip):
-    decoder = decode_windows(str(truncated_clip), spans(6000, 1000), 32)
+    decoder = decode_windows(str(truncated_clip), spans(6000, 1000), DEFAULT_NEEDS)
     assert len(next(decoder).frames) == 2
     with pytest.raises(MediaError, match=r"truncated\.mp4: nothing after [2-4].* header promises 6\.0.* s") as caught:
         list(decoder)

@@ -11,6 +11,7 @@ import pytest
 from favor.errors import MediaError
 from favor.media.corpus.files import MediaFile
 from favor.media.isolation.decoder import IsolatedDecoder
+from favor.media.needs import ClipNeeds, Square
 from favor.media.sampling import spans
 
 MUTATIONS = int(os.environ.get("FAVOR_FUZZ_MUTATIONS", "60"))
@@ -49,7 +50,7 @@ def outcome(decoder, path):
         info = decoder.probe(MediaFile(path, 1, "v"))
     except MediaError as error:
         return [check(error)]
-    windows = decoder.windows(path, spans(min(info.duration_ms, LONGEST_MS), 1000), 32)
+    windows = decoder.windows(path, spans(min(info.duration_ms, LONGEST_MS), 1000), ClipNeeds(frame_size=Square(32)))
     return [check(found) for _, found in windows if isinstance(found, Exception)]
 
 

@@ -13,6 +13,7 @@ import pytest
 from favor.errors import MediaError
 from favor.media.corpus.files import MediaFile
 from favor.media.decode import decode_windows
+from favor.media.needs import DEFAULT_NEEDS
 from favor.media.probe import probe
 from favor.media.sampling import spans
 
@@ -200,7 +201,7 @@ def test_odd_files_are_read_right(flash, delay, kind):
 def read_all(path, kind):
     info = probe(MediaFile(path, 1, "v"))
     assert info.duration_ms / 1000 == pytest.approx(kind.duration, abs=kind.within)
-    return list(decode_windows(path, spans(info.duration_ms, WINDOW_MS), None))
+    return list(decode_windows(path, spans(info.duration_ms, WINDOW_MS), DEFAULT_NEEDS))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.code], ids=str)
@@ -239,11 +240,11 @@ def two_tracks(tmp_path):
 
 @pytest.mark.parametrize(("track", "pitch"), [(None, 2000), (0, 200), (1, 2000)])
 def test_the_audio_track_can_be_chosen(two_tracks, track, pitch):
-    [clip] = decode_windows(two_tracks, [(0, 1000)], 32, audio_track=track)
+    [clip] = decode_windows(two_tracks, [(0, 1000)], DEFAULT_NEEDS, audio_track=track)
     assert np.argmax(np.abs(np.fft.rfft(clip.audio))) == pytest.approx(pitch, abs=2)
 
 
 def test_an_audio_track_that_is_not_there_is_named(two_tracks):
     with pytest.raises(MediaError, match=r"no audio track 2; it has 2") as caught:
-        list(decode_windows(two_tracks, [(0, 1000)], 32, audio_track=2))
+        list(decode_windows(two_tracks, [(0, 1000)], DEFAULT_NEEDS, audio_track=2))
     assert caught.value.code == "no_audio_track"

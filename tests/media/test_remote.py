@@ -9,6 +9,7 @@ import pytest
 
 from favor.io.sources import block_bytes
 from favor.media.decode import decode_windows
+from favor.media.needs import ClipNeeds, Square
 
 SECONDS = 70
 
@@ -72,7 +73,7 @@ def packet_bytes(path, start, end):
 
 def test_a_window_in_the_middle_costs_little_more_than_its_packets(served, noisy_clip):
     uri, sent = served
-    [clip] = decode_windows(uri, [(30_000, 60_000)], 32)
+    [clip] = decode_windows(uri, [(30_000, 60_000)], ClipNeeds(frame_size=Square(32)))
     needed, index = packet_bytes(noisy_clip, 30, 60)
     assert len(clip.frames) == 60
     print(f"{sum(sent)} bytes in {len(sent)} requests for {needed} of packets and {index} of index")

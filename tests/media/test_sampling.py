@@ -1,6 +1,8 @@
+from fractions import Fraction
+
 import pytest
 
-from favor.media.sampling import SCENES, Sampling, slot_count, slots_due, spans
+from favor.media.sampling import SCENES, Windowing, slot_count, slots_due, spans
 
 
 def test_windows_tile_the_file_and_the_last_is_shorter():
@@ -23,17 +25,17 @@ def test_impossible_windows_are_refused(duration, window):
 
 @pytest.mark.parametrize(("duration", "slots"), [(1, 1), (500, 1), (501, 2), (10_200, 21), (30_000, 60)])
 def test_a_slot_begins_every_half_second(duration, slots):
-    assert slot_count(duration, 1000) == slots
+    assert slot_count(duration, 1000, Fraction(2)) == slots
 
 
-SECOND = 24_000
+SECOND, RATE = 24_000, Fraction(2)
 
 
 def chosen(times, duration_ms):
     """The frame that each slot shows, of times in ticks of 1/24000 s."""
     shown = []
     for time in times:
-        shown += [time] * slots_due(time, SECOND, len(shown), slot_count(duration_ms, 1000))
+        shown += [time] * slots_due(time, SECOND, RATE, len(shown), slot_count(duration_ms, 1000, RATE))
     return shown
 
 
@@ -56,8 +58,6 @@ def test_frames_before_the_window_fill_nothing():
     assert chosen([-8000, 8000], 1000) == [8000]
 
 
-def test_words_tell_apart_what_is_sampled_differently():
-    samplings = [Sampling(224, "even"), Sampling(224, "even", audio_track=1), Sampling(448, "even"), Sampling(224, "x")]
-    samplings += [Sampling(224, "even", window, split=SCENES) for window in (10_000, 30_000)]
-    assert len({str(sampling) for sampling in samplings}) == len(samplings)
-    assert str(samplings[1]) == "even frames of 224 px, audio track 1"
+def test_a_window_that_ends_at_a_scene_may_be_half_as_long_again():
+    assert Windowing(10_000).longest_ms == 10_000
+    assert Windowing(10_000, SCENES).longest_ms == 15_000

@@ -7,7 +7,7 @@ from safetensors import safe_open
 from torch.nn import functional as F
 
 from favor.errors import ConfigError, FavorError
-from favor.models.favor.generation import score
+from favor.models.favor.generation import score_tokens
 from favor.training.objective import Objective, diversity_loss
 from favor.training.parts import unfreeze
 from favor.training.recipe import Mix, Parts, Stage
@@ -22,7 +22,7 @@ def test_the_loss_is_that_of_the_answers_tokens_alone(tiny, example):
     answers = tiny.prompter.answer_ids([example.answer, other.answer])
     assert all(ids[-1] == tiny.config.language.eos_token_id for ids in answers)
     prompts, mask = tiny.prompt_embeddings([example.clip] * 2, [example.question, other.question])
-    logprobs = score(tiny.llm, prompts, mask, answers)  # as the tokens of an answer are scored in generation
+    logprobs = score_tokens(tiny.llm, prompts, mask, answers)  # as the tokens of an answer are scored in generation
     by_hand = -torch.cat([row[: len(ids)] for row, ids in zip(logprobs, answers, strict=True)]).mean()
     torch.testing.assert_close(losses.answer, by_hand, atol=1e-4, rtol=1e-4)
 

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from favor.errors import FavorError
 from favor.media.clip import Clip
 from favor.media.decode import read_clip
+from favor.media.needs import ClipNeeds, Square
 from favor.models.base import GenerationOptions
-from favor.models.favor.folder import describe
 from favor.models.favor.model import FavorModel
 from favor.training import checkpoints
 from favor.training.checkpoints import Position
@@ -60,7 +60,7 @@ def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_pat
     recipe = recipe_of(manifest, stage)
     model = trained(tiny_folder, recipe, tmp_path).eval()
     rows = read_examples(manifest)
-    clips = [read_clip(row.uri, frame_size=32) for row in rows]
+    clips = [read_clip(row.uri, needs=ClipNeeds(frame_size=Square(32))) for row in rows]
     heard = [Clip(audio=clip.audio) if row.task == "ac" else clip for row, clip in zip(rows, clips, strict=True)]
     answers = model.answer(heard, [row.question for row in rows])
     assert [answer.text for answer in answers] == [row.answer for row in rows]
@@ -76,8 +76,7 @@ def test_checkpoints_of_another_recipe_are_left_alone(tiny_folder, manifest, tmp
     facts = json.loads((folder / "recipe.json").read_text())
     assert facts["steps"] == 2
     model = FavorModel.from_pretrained(folder, device="cpu")
-    assert model.trained
-    assert describe(str(folder)).trained
+    assert model.card.trained
     assert all(values.dtype == torch.float16 for values in load_file(folder / "model.safetensors").values())
 
 

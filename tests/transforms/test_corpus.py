@@ -2,7 +2,9 @@ import collections
 
 from apache_beam.pvalue import TaggedOutput
 
-from favor.media.sampling import Sampling
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
+from favor.models.base import GenerationOptions
 from transforms.corpus import ListCorpus, PlanSegments
 from transforms.elements import WHOLE_CORPUS, Identity, Question, Segment
 from transforms.history import History
@@ -26,8 +28,9 @@ def test_each_row_goes_to_its_output_and_is_counted(plain_clip, tmp_path):
     (tmp_path / "bad.mkv").write_bytes(b"nothing of the kind")
     listed = outputs(ListCorpus(WHOLE_CORPUS, runtime), (str(plain_clip), str(tmp_path), "nothing"))
     assert [row.uri for row in listed[FAILURES]] == ["nothing"]
-    asked = ((Question(CAPTIONS, "caption", "What?"),), Identity("m", "r1", "auto", "even", "{}"))
-    planning = PlanSegments(*asked, Sampling(32, "even", 500), WHOLE_CORPUS, History, runtime)
+    identity = Identity("m", "r1", "auto", Windowing(500), ClipNeeds(), GenerationOptions())
+    questions = (Question(CAPTIONS, "caption", "What?"),)
+    planning = PlanSegments(questions, identity, WHOLE_CORPUS, History, runtime)
     planned = outputs(planning, *listed["main"])
     runtime.close()
     assert {tag: {type(item) for item in items} for tag, items in planned.items()} == {

@@ -7,13 +7,17 @@ from apache_beam.transforms.window import GlobalWindows
 
 from favor import Clip, FavorModel, GenerationOptions
 from favor.media.corpus.files import MediaFile, WindowKey
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
+from favor.models.placement import Placement
 from transforms.elements import Answered, Identity, Job, Question, Window
 from transforms.generate import ClipModelHandler, Route, thinned
 from transforms.model_errors import BrokenModelError
 from transforms.rows import CAPTIONS, TRANSCRIPTS, Failure
 from transforms.runtime import Runtime
 
-IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
+CPU, SHORT = Placement("cpu"), GenerationOptions(max_new_tokens=2)
+IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
 CAPTION, TRANSCRIPT = Question(CAPTIONS, "caption", "What?"), Question(TRANSCRIPTS, "transcript", "Say it.")
 
 
@@ -50,7 +54,7 @@ def window(number, *questions, shade=0, frames=2, audio=None):
 
 
 def run(model, windows, handler=None):
-    handler = handler or ClipModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), len(windows), "cpu")
+    handler = handler or ClipModelHandler(IDENTITY, CPU, SHORT, len(windows))
     return list(handler.run_inference(windows, model))
 
 
@@ -113,7 +117,7 @@ def test_a_retry_holds_no_tensor_of_the_failed_try(failing, monkeypatch):
 
 def test_the_batch_that_fits_in_memory_is_remembered(failing):
     failing.largest_batch = 5
-    handler = ClipModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), 12, "cpu")
+    handler = ClipModelHandler(IDENTITY, CPU, SHORT, 12)
     windows = [window(i, shade=i) for i in range(12)]
     assert all(isinstance(outcome, Answered) for outcome in run(failing, windows, handler))
     failing.sizes.clear()

@@ -12,7 +12,9 @@ from favor.media.corpus.files import Entry, WindowKey
 from favor.media.corpus.listing import list_media
 from favor.media.corpus.selection import Selection
 from favor.media.isolation.decoder import IsolatedDecoder
-from favor.media.sampling import Sampling
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
+from favor.models.base import GenerationOptions
 from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard
 from transforms.history import History, RetryPolicy, StandingFailure
 from transforms.listing import Lister
@@ -21,7 +23,7 @@ from transforms.planning import SEGMENT_MS, Planner
 from transforms.rows import ANSWERS, CAPTIONS, FAILURES, MEDIA, Failure, MediaRow
 
 PLANTED = (sys.executable, str(Path(__file__).parents[1] / "media" / "isolation" / "planted_child.py"))
-IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
+IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
 CAPTION = Question(CAPTIONS, "caption", "What?")
 KEY = WindowKey("m", 0, 1)
 NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
@@ -52,8 +54,8 @@ def plan(decoder):
     """Plans media files."""
 
     def plan(*media, questions=(CAPTION,), window_ms=500, history=NOTHING, shard=WHOLE_CORPUS, split="fixed", by=None):
-        sampling = Sampling(32, "even", window_ms, split=split)
-        planner = Planner(questions, IDENTITY, sampling, shard, history, by or decoder, Tally())
+        identity = dataclasses.replace(IDENTITY, windowing=Windowing(window_ms, split))
+        planner = Planner(questions, identity, shard, history, by or decoder, Tally())
         return by_table(itertools.chain.from_iterable(map(planner.plan, media)))
 
     return plan
@@ -262,10 +264,3 @@ def test_a_segment_is_about_five_minutes_long(media, monkeypatch, plan):
     monkeypatch.setattr("transforms.planning.spans", lambda duration_ms, window_ms: [(i, i + 1) for i in range(100)])
     segments = plan(media, window_ms=30_000)["main"]
     assert {len(segment.jobs) for segment in segments} == {SEGMENT_MS // 30_000}
-
-
-def test_ids_change_with_what_decides_the_text():
-    window = IDENTITY.window_id(KEY)
-    assert window == IDENTITY.window_id(KEY)
-    assert window != Identity("favor-mini", "r1", "auto", "released", "{}").window_id(KEY)
-    assert IDENTITY.result_id(window, CAPTION) != Identity("m", "r2", "auto", "even", "{}").result_id(window, CAPTION)

@@ -24,7 +24,9 @@ from favor.media.container import opening
 from favor.media.corpus.files import MediaFile
 from favor.media.isolation import wire
 from favor.media.isolation.wire import Header
+from favor.media.needs import ClipNeeds
 from favor.media.scenes import cuts
+from favor.structs import read_dataclass
 
 
 class Channel:
@@ -130,8 +132,8 @@ def serve_probe(channel: Channel, request: Header) -> None:
 
 def serve_windows(channel: Channel, request: Header) -> None:
     """Answers with one clip for each ``next`` that follows."""
-    names = ("uri", "spans", "frame_size", "frame_sampling", "audio_track")
-    clips = decode.decode_windows(*(request[name] for name in names))
+    needs = read_dataclass(ClipNeeds, request["needs"], "needs")
+    clips = decode.decode_windows(request["uri"], request["spans"], needs, request["audio_track"])
     serve_replies(channel, map(wire.pack_clip, clips))
 
 

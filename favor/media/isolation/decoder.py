@@ -20,7 +20,9 @@ from favor.media.corpus.files import MediaFile
 from favor.media.isolation import wire
 from favor.media.isolation.process import ChildDeathError, Pool
 from favor.media.isolation.wire import Header
+from favor.media.needs import ClipNeeds
 from favor.media.probe import MediaInfo
+from favor.structs import to_json
 
 CHILD_COMMAND = (sys.executable, "-m", "favor.media.isolation.child")
 MEMORY_BYTES = 4 << 30  # of address space; 17 pictures of 16384x8192 do not fit, those of any common film do
@@ -123,8 +125,7 @@ class IsolatedDecoder:
         self,
         uri: str,
         spans: Sequence[Span],
-        frame_size: int | None,
-        frame_sampling: str = "even",
+        needs: ClipNeeds,
         audio_track: int | None = None,
     ) -> Iterator[tuple[Span, Clip | Exception]]:
         """Does what `favor.media.decode.decode_windows` does, and goes on behind the windows that fail.
@@ -135,8 +136,7 @@ class IsolatedDecoder:
             ``undecodable`` for an error that nobody has foreseen), or one of ``sources.READ_ERRORS``. They come in
             their order, but one on which the process has died is tried again at the end.
         """
-        request: Header = {"call": "windows", "uri": uri, "frame_size": frame_size, "frame_sampling": frame_sampling}
-        request["audio_track"] = audio_track
+        request: Header = {"call": "windows", "uri": uri, "needs": to_json(needs), "audio_track": audio_track}
         left, again = deque(spans), deque[Span]()
         while left or again:
             if not left:

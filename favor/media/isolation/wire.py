@@ -13,6 +13,7 @@ from favor.media.clip import Clip
 LENGTHS = struct.Struct(">IQ")  # of the header and of the bytes behind it
 Read = Callable[[memoryview], None]  # fills a buffer, or raises EOFError at the end of the stream
 Header = dict[str, Any]
+FACTS = ("still", "sample_rate", "audio_start")  # about a clip, beside its arrays
 
 
 def send(stream: BinaryIO, header: Header, parts: Sequence[Any] = ()) -> None:
@@ -53,7 +54,8 @@ def pack_clip(clip: Clip) -> tuple[Header, list[Any]]:
     """Makes the header and the parts of a message about a clip; the widest numbers first, so that all are aligned."""
     frames, audio = clip.frames, clip.audio
     shape, samples = None if frames is None else frames.shape, None if audio is None else len(audio)
-    header = {"reply": "clip", "still": clip.still, "frames": shape, "samples": samples}
+    facts = {name: getattr(clip, name) for name in FACTS}
+    header = {"reply": "clip", "frames": shape, "samples": samples, "facts": facts}
     parts = [audio] if frames is None else [clip.frame_times, audio, frames]
     return header, [np.ascontiguousarray(part) for part in parts if part is not None and part.size]
 
@@ -70,4 +72,4 @@ def unpack_clip(header: Header, content: NDArray[np.uint8]) -> Clip:
         audio, start = content[start:stop].view(np.float32), stop
     if header["frames"]:
         frames = content[start:].reshape(header["frames"])
-    return Clip(frames=frames, frame_times=frame_times, audio=audio, still=header["still"])
+    return Clip(frames=frames, frame_times=frame_times, audio=audio, **header["facts"])

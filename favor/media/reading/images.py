@@ -9,6 +9,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from favor.media.needs import FrameSize
+
 Image = NDArray[np.uint8]
 
 
@@ -63,11 +65,12 @@ class FrameScaler:
     curve and looks pale, for libswscale needs seconds in each pass to undo it.
 
     Args:
-        size: images become (size, size, 3), whatever their aspect; None keeps the size of the first of them.
+        size: of the images; None keeps the size of the first of them.
     """
 
-    def __init__(self, size: int | None) -> None:
-        self._size = size and (size, size)
+    def __init__(self, size: FrameSize | None) -> None:
+        self._rule = size
+        self._size: tuple[int, int] | None = None
         self._matrix: NDArray[np.int32] | None = None
         self._reformatter = VideoReformatter()
 
@@ -75,6 +78,7 @@ class FrameScaler:
         """Returns (H, W, 3) uint8."""
         if self._matrix is None:  # read once: PyAV keeps a frame whose side data was read until cycles are collected
             self._matrix = display_matrix(frame)
-        self._size = self._size or (frame.width, frame.height)
+        if self._size is None:
+            self._size = self._rule.fitted(frame.width, frame.height) if self._rule else (frame.width, frame.height)
         scaled = self._reformatter.reformat(frame, *self._size, "rgb24", interpolation="BICUBIC")
         return upright(scaled.to_ndarray().astype(np.uint8, copy=False), self._matrix)

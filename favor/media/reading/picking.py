@@ -1,5 +1,6 @@
 """Choosing the frames of a window, by either of two rules."""
 
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -7,7 +8,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from favor.media import sampling
-from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
+from favor.media.needs import ClipNeeds
 from favor.media.reading.images import FrameScaler, Image
 
 Frames = tuple[Image, NDArray[np.float64]]  # (T, H, W, 3) and (T,) seconds from the window's start
@@ -33,23 +34,21 @@ class FramePicker(Protocol):
 
 
 class EvenPicker:
-    """The rule "even": the first frame at or after each half second.
+    """The rule "even": the first frame at or after each step of time.
 
     Args:
         start: when the window begins, in ticks.
         end: when it ends.
         second: ticks in a second.
         scale: makes a frame into an image.
+        rate: steps a second.
     """
 
-    def __init__(self, start: int, end: int, second: int, scale: FrameScaler) -> None:
+    def __init__(self, start: int, end: int, second: int, scale: FrameScaler, rate: Fraction) -> None:
         self.full = False
-        self._start, self._end, self._second = start, end, second
-        self._slots = sampling.slot_count(end - start, second)
-        self._scale = scale
-        self._images: list[Image] = []
-        self._times: list[float] = []
-        self._standing: VideoFrame | None = None
+        self._start, self._end, self._second, self._rate = start, end, second, rate
+        self._slots = sampling.slot_count(end - start, second, rate)
+        self._collected = _Collected(second, scale)
 
     def offer(self, time: int, frame: VideoFrame) -> None:
         """Shows a frame in the slots that wait for it, if any; only then is it converted.
@@ -58,16 +57,74 @@ class EvenPicker:
             time: when it is presented, in ticks of the file.
             frame: the decoded frame, on display in the window.
         """
-        if time < self._start:
-            self._standing = frame
-        elif time < self._end:
-            due = sampling.slots_due(time - self._start, self._second, len(self._images), self._slots)
-            self._images += [self._scale(frame)] * due if due else []
-            self._times += [(time - self._start) / self._second] * due
-        self.full = time >= self._end or len(self._images) == self._slots
+        since, filled = time - self._start, len(self._collected)
+        due = sampling.slots_due(since, self._second, self._rate, filled, self._slots) if time < self._end else 0
+        self._collected.add(since, frame, due)
+        self.full = time >= self._end or len(self._collected) == self._slots
 
     def frames(self) -> Frames | None:
         """Returns (T, H, W, 3) images and their (T,) times in seconds from the window's start, None without any."""
+        return self._collected.frames()
+
+
+class NativePicker:
+    """The rule "even" at the rate of the file: every frame, each at its own time.
+
+    Args:
+        start: when the window begins, in ticks.
+        end: when it ends.
+        second: ticks in a second.
+        scale: makes a frame into an image.
+        max_frames: the most frames; of a window that has more, so many are taken at equal steps. None for any number.
+    """
+
+    def __init__(self, start: int, end: int, second: int, scale: FrameScaler, max_frames: int | None) -> None:
+        self.full = False
+        self._start, self._end, self._max_frames = start, end, max_frames
+        self._every: _Collected | None = _Collected(second, scale)
+        self._steps: EvenPicker | None = None
+        if max_frames is not None:
+            self._steps = EvenPicker(start, end, second, scale, Fraction(max_frames * second, end - start))
+
+    def offer(self, time: int, frame: VideoFrame) -> None:
+        """Takes a frame that begins in the window."""
+        if self._steps:
+            self._steps.offer(time, frame)
+        if self._every:
+            self._every.add(time - self._start, frame, times=time < self._end)
+            if self._max_frames is not None and len(self._every) > self._max_frames:
+                self._every = None
+        self.full = time >= self._end
+
+    def frames(self) -> Frames | None:
+        """Returns all frames or those at equal steps, None without any."""
+        chosen = self._every or self._steps
+        return chosen.frames() if chosen else None
+
+
+class _Collected:
+    """The images of one window and their times; without any, the frame that stands when the window begins."""
+
+    def __init__(self, second: int, scale: FrameScaler) -> None:
+        self._second = second
+        self._scale = scale
+        self._images: list[Image] = []
+        self._times: list[float] = []
+        self._standing: VideoFrame | None = None
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def add(self, since: int, frame: VideoFrame, times: int) -> None:
+        """Adds a frame ``times`` times; ``since`` is when it is presented, in ticks from the window's start."""
+        if since < 0:
+            self._standing = frame
+        elif times:
+            self._images += [self._scale(frame)] * times
+            self._times += [since / self._second] * times
+            self._standing = None
+
+    def frames(self) -> Frames | None:
         if self._images:
             return np.stack(self._images), np.array(self._times)
         if self._standing is not None:
@@ -123,7 +180,7 @@ class SecondEndsPicker:
         for second in self._seconds:
             shown = second.images or (shown[1], shown[1])
             images += shown
-        return np.stack(images), np.arange(len(images)) / DEFAULT_FRAMES_PER_SECOND
+        return np.stack(images), np.arange(len(images)) / 2
 
 
 class _Second:
@@ -149,4 +206,19 @@ class _Second:
         self.first = self.last = None  # decoded pictures are large
 
 
-PICKERS: dict[str, type[EvenPicker] | type[SecondEndsPicker]] = {"even": EvenPicker, "released": SecondEndsPicker}
+def make_picker(needs: ClipNeeds, start: int, end: int, second: int, scale: FrameScaler) -> FramePicker:
+    """Makes the picker of one window.
+
+    Args:
+        needs: which frames are taken.
+        start: when the window begins, in ticks.
+        end: when it ends.
+        second: ticks in a second.
+        scale: makes a frame into an image.
+    """
+    if needs.frame_rule == "released":
+        return SecondEndsPicker(start, end, second, scale)
+    if needs.frames_per_second is None:
+        return NativePicker(start, end, second, scale, needs.max_frames)
+    rate = sampling.slot_rate(needs.frames_per_second, needs.max_frames, second, end - start)
+    return EvenPicker(start, end, second, scale, rate)

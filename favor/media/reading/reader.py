@@ -16,9 +16,10 @@ from favor.media.clip import Clip
 from favor.media.clock import Clock, Instant, Span
 from favor.media.container import duration, opening
 from favor.media.container.packets import RUN_UP_MS, PacketSource, ReadPosition
+from favor.media.needs import ClipNeeds
 from favor.media.reading.images import FrameScaler
 from favor.media.reading.keyframes import EntryPoints, is_plannable
-from favor.media.reading.picking import PICKERS
+from favor.media.reading.picking import make_picker
 from favor.media.reading.picture_decoder import PictureDecoder
 from favor.media.reading.skipping import Action, SkipPlan, UnplannableError
 from favor.media.reading.sound import Samples, SoundPlacer, SoundTrack
@@ -35,8 +36,7 @@ class Reader:
     Args:
         container: the open file.
         uri: its name, for errors.
-        frame_size: as in `favor.media.decode.decode_windows`.
-        frame_sampling: likewise.
+        needs: as in `favor.media.decode.decode_windows`.
         audio_track: likewise.
         planned: whether to leave out pictures that no window needs.
 
@@ -48,13 +48,12 @@ class Reader:
         self,
         container: InputContainer,
         uri: str,
-        frame_size: int | None,
-        frame_sampling: str,
+        needs: ClipNeeds,
         audio_track: int | None = None,
         planned: bool = True,
     ) -> None:
         self._uri = uri
-        self._frame_sampling = frame_sampling
+        self._needs = needs
         self._video, self._audio = opening.usable_streams(container, uri, audio_track)
         streams: list[Stream] = [stream for stream in (self._video, self._audio) if stream]
         for stream in streams:
@@ -63,7 +62,7 @@ class Reader:
         self._declared = duration.declared_duration(container)
         self._still = opening.is_still(container)
         self._packets = PacketSource(container, uri, streams, self._clock)
-        self._scale = FrameScaler(frame_size)
+        self._scale = FrameScaler(needs.frame_size)
         self._placer = SoundPlacer(self._clock.second)
         self._standing: tuple[int, VideoFrame] | None = None
         self._plan: SkipPlan[Packet] | None = None
@@ -104,7 +103,7 @@ class Reader:
                 raise UnplannableError("the file cannot be sought, so nothing may be left out before the next window")
             if self._planned:
                 spans = [(ticks(start), ticks(end)) for start, end in run]
-                self._plan = SkipPlan(Wanted(spans, self._frame_sampling, self._clock.second), spans[-1][1], sought)
+                self._plan = SkipPlan(Wanted(spans, self._needs, self._clock.second), spans[-1][1], sought)
         return ReadPosition(ticks(max(run[0][0] - RUN_UP_MS, 0)) if sought else 0, self._clock.second)
 
     @property
@@ -113,7 +112,7 @@ class Reader:
 
     def _window(self, span: Span) -> WindowBuffer:
         start, end = map(self._clock.milliseconds, span)
-        picture = PICKERS[self._frame_sampling](start, end, self._clock.second, self._scale) if self._video else None
+        picture = make_picker(self._needs, start, end, self._clock.second, self._scale) if self._video else None
         return WindowBuffer(span, self._clock, picture, SoundTrack(*span) if self._audio else None)
 
     def _actions(self) -> Iterator[tuple[Packet, Action]]:

@@ -3,12 +3,13 @@
 import functools
 from collections import deque
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from favor.media import sampling
-from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
 from favor.media.clock import Instant
+from favor.media.needs import ClipNeeds
 
-Rule = Callable[[Instant, int, Instant, int, int, int], bool]
+Rule = Callable[[Instant, int, Instant, int, int], bool]  # when a picture, its neighbours and a window begin and end
 
 
 class Wanted:
@@ -16,14 +17,13 @@ class Wanted:
 
     Args:
         spans: half-open ``(start, end)`` of the windows in ticks, ascending.
-        rule: the name of a rule for choosing frames, a key of ``RULES``.
+        needs: which frames of a window are taken.
         second: ticks in a second.
     """
 
-    def __init__(self, spans: Sequence[tuple[int, int]], rule: str, second: int) -> None:
+    def __init__(self, spans: Sequence[tuple[int, int]], needs: ClipNeeds, second: int) -> None:
         self._spans = deque(spans)
-        self._rule = RULES[rule]
-        self._second = second
+        self._rule = _rule(needs, second)
 
     def __call__(self, before: Instant, time: int, after: Instant) -> bool:
         """Whether the picture that begins at ``time`` is taken, given when its neighbours begin.
@@ -40,22 +40,41 @@ class Wanted:
         for start, end in self._spans:
             if start >= after:
                 return False
-            if self._rule(before, time, after, start, end, self._second):
+            if self._rule(before, time, after, start, end):
                 return True
         return False
 
 
-def wanted_even(before: Instant, time: int, after: Instant, start: int, end: int, second: int) -> bool:
-    """The rule "even": the first picture at or after each half second, else the one on display."""
-    if time < start:
-        return after >= end
-    if time >= end or before < start:
-        return time < end
-    slot_before, slot = ((moment - start) * DEFAULT_FRAMES_PER_SECOND // second for moment in (before, time))
-    return slot_before < slot
+def _rule(needs: ClipNeeds, second: int) -> Rule:
+    """Returns the rule by which frames are taken."""
+    if needs.frame_rule == "released":
+        return functools.partial(_wanted_released, second)
+    if needs.frames_per_second is None:
+        return _wanted_native
+    rate = functools.partial(_slot_rate, needs.frames_per_second, needs.max_frames, second)
+    return functools.partial(_wanted_even, second, rate)
 
 
-def wanted_released(before: Instant, time: int, after: Instant, start: int, end: int, second: int) -> bool:
+def _wanted_native(before: Instant, time: int, after: Instant, start: int, end: int) -> bool:
+    """The rule "even" at the file's own rate: all pictures that begin in the window, else the one on display."""
+    return after >= end if time < start else time < end
+
+
+def _wanted_even(
+    second: int, rate: Callable[[int], Fraction], before: Instant, time: int, after: Instant, start: int, end: int
+) -> bool:
+    """The rule "even": the first picture at or after each step, else the one on display."""
+    if time < start or time >= end or before < start:
+        return _wanted_native(before, time, after, start, end)
+    slots_a_second = rate(end - start)
+    return _slot(before, start, second, slots_a_second) < _slot(time, start, second, slots_a_second)
+
+
+def _slot(moment: Instant, start: int, second: int, rate: Fraction) -> int:
+    return sampling.slot_at(int(moment) - start, second, rate)
+
+
+def _wanted_released(second: int, before: Instant, time: int, after: Instant, start: int, end: int) -> bool:
     """The rule "released": the first and the last picture of each second, else the one on display."""
     seconds = _second_spans(end - start, second)
     if time < start:
@@ -66,9 +85,5 @@ def wanted_released(before: Instant, time: int, after: Instant, start: int, end:
     )
 
 
-@functools.lru_cache
-def _second_spans(duration: int, second: int) -> list[tuple[int, int]]:
-    return sampling.second_spans(duration, second)
-
-
-RULES: dict[str, Rule] = {"even": wanted_even, "released": wanted_released}
+_second_spans = functools.lru_cache(sampling.second_spans)
+_slot_rate = functools.lru_cache(sampling.slot_rate)

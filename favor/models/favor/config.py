@@ -2,9 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Literal, Self
 
 from favor.errors import ConfigError
+from favor.media.needs import ClipNeeds, FrameRule, Square
 from favor.structs import merge_values, read_dataclass, to_json
 
 FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second (spec section 1, fact 5)
@@ -12,7 +14,6 @@ SPEECH_TOKENS_PER_FRAME = 25  # Whisper's 50 Hz times 0.5 s
 SPEECH_TOKEN_SAMPLES = 320  # at 16 kHz
 
 Direction = Literal["released", "paper", "none"]
-FrameSampling = Literal["released", "even"]
 
 
 def _check_heads(section: str, width: int, heads: int) -> None:
@@ -256,7 +257,7 @@ class FavorConfig:
     language: LanguageConfig = LanguageConfig()
     lora: LoraConfig | None = LoraConfig()
     prompt: PromptConfig = PromptConfig()
-    frame_sampling: FrameSampling = "released"
+    frame_sampling: FrameRule = "released"
     seed: int | None = None
 
     def __post_init__(self) -> None:
@@ -281,6 +282,12 @@ class FavorConfig:
                 f"a block of {self.causal_qformer.block_frames} frames with {self.slots} slots does not fit in "
                 f"causal_qformer.max_positions {self.causal_qformer.max_positions}; raise it"
             )
+
+    @property
+    def needs(self) -> ClipNeeds:
+        """What of a window is decoded for the model."""
+        rate, size = Fraction(FRAMES_PER_SECOND), Square(self.visual.image_size)
+        return ClipNeeds(frames_per_second=rate, frame_rule=self.frame_sampling, frame_size=size)
 
     @property
     def slots(self) -> int:

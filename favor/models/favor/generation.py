@@ -58,11 +58,11 @@ def generate_tokens(
         **{CACHE: cache},
     )  # (batch, produced), filled up after a row's end token
     rows = [_until_end(row, llm.config.eos_token_id) for row in ids.tolist()]
-    logprobs = score(llm, embeddings, mask, rows) if options.num_beams > 1 else recorder.finish(ids)
+    logprobs = score_tokens(llm, embeddings, mask, rows) if options.num_beams > 1 else recorder.finish(ids)
     return [_result(row, row_logprobs, llm) for row, row_logprobs in zip(rows, logprobs, strict=True)]
 
 
-def score(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, rows: list[list[int]]) -> Tensor:
+def score_tokens(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, rows: list[list[int]]) -> Tensor:
     """Log-probabilities of given continuations, in one pass over prompt and continuation.
 
     Args:

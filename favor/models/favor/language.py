@@ -3,14 +3,16 @@
 import dataclasses
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from peft import LoraConfig as PeftLoraConfig
 from peft import inject_adapter_in_model
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
-from favor.models.favor.config import LanguageConfig, LoraConfig, PromptConfig
+from favor.models.favor.config import FavorConfig, LanguageConfig, LoraConfig, PromptConfig
+from favor.models.favor.folder import LANGUAGE_TOKENIZER, QUESTION_TOKENIZER
 
 
 def build_llm(config: LanguageConfig, lora: LoraConfig | None) -> LlamaForCausalLM:
@@ -80,6 +82,15 @@ class Prompter:
         """Each piece is tokenised by itself, so each gets SentencePiece's leading space (spec section 3)."""
         with self._lock:
             return self.language(list(texts), add_special_tokens=False)["input_ids"]
+
+
+def read_prompter(folder: Path, config: FavorConfig) -> Prompter:
+    """Reads the two tokenizers of a model folder."""
+    return Prompter(
+        config.prompt,
+        AutoTokenizer.from_pretrained(folder / LANGUAGE_TOKENIZER),
+        AutoTokenizer.from_pretrained(folder / QUESTION_TOKENIZER),
+    )
 
 
 def splice(embed: nn.Module, before: Sequence[int], tokens: Tensor, after: Sequence[int]) -> Tensor:

@@ -7,18 +7,20 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerEmbeddings
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from transformers.models.whisper.modeling_whisper import sinusoids
 
 from favor.errors import FavorError
 from favor.io.checksums import BLOCK_BYTES
-from favor.models.favor.folder import restore_buffers, weight_files
+from favor.models.favor.folder import weight_files
 from favor.models.favor.quantization import quantized_linear, quantized_module
-from favor.models.placement import Placement
+from favor.models.placement import ResolvedPlacement
 
 Writer = Callable[[Tensor], None]  # writes the values of a parameter into an empty tensor
 
 
-def load_weights(model: nn.Module, folder: Path, placement: Placement) -> None:
+def load_weights(model: nn.Module, folder: Path, placement: ResolvedPlacement) -> None:
     """Fills a model with the weights of a folder.
 
     Args:
@@ -43,14 +45,27 @@ def load_weights(model: nn.Module, folder: Path, placement: Placement) -> None:
     restore_buffers(model, placement.device)
 
 
-def make_weights(model: nn.Module, seed: int, placement: Placement) -> None:
+def make_weights(model: nn.Module, seed: int, placement: ResolvedPlacement) -> None:
     """Fills a model that was built on the meta device with the random weights of a seed."""
     for name, parameter in list(model.named_parameters()):
         _fill(model, name, _from_seed(name, parameter, seed), placement)
     restore_buffers(model, placement.device)
 
 
-def _fill(model: nn.Module, name: str, write: Writer, placement: Placement) -> None:
+def restore_buffers(model: nn.Module, device: torch.device) -> None:
+    """Makes anew what is computed rather than stored: position ids and rotary frequencies."""
+    for module in model.modules():
+        if isinstance(module, InstructBlipQFormerEmbeddings):
+            count = module.config.max_position_embeddings
+            module.position_ids = torch.arange(count, device=device).expand(1, -1)
+        elif isinstance(module, LlamaRotaryEmbedding):
+            frequencies = LlamaRotaryEmbedding(module.config).inv_freq.to(device)
+            module.inv_freq, module.original_inv_freq = frequencies, frequencies.clone()
+    lost = [name for name, buffer in model.named_buffers() if buffer.is_meta]
+    assert not lost, f"no rule makes the buffers {lost}"
+
+
+def _fill(model: nn.Module, name: str, write: Writer, placement: ResolvedPlacement) -> None:
     """Puts a parameter, or the quantized layer that it becomes, in its place."""
     old = model.get_parameter(name)
     values = torch.empty(old.shape, device=placement.device, dtype=placement.dtype)

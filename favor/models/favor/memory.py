@@ -1,17 +1,17 @@
 """How much memory a model needs: its weights, and what a batch of windows adds to them."""
 
-import dataclasses
 import math
 
 import torch
 from torch import nn
 
+from favor.models.base import Batch, MemoryNeed
 from favor.models.favor.budget import ACTIVATION_BYTES, cache_bytes
 from favor.models.favor.config import FRAMES_PER_SECOND, FavorConfig
 from favor.models.favor.encoders.sound import CLIPS_PER_PASS
 from favor.models.favor.model import FavorModel
 from favor.models.favor.quantization import INT4_BLOCK, quantized_module
-from favor.models.placement import DTYPES, Quantization
+from favor.models.placement import Quantization
 
 SCALE_BYTES = torch.float32.itemsize
 INT4_LEVELS_BYTES = 16 * SCALE_BYTES  # the table of a layer's levels
@@ -19,62 +19,23 @@ WIDE_ACTIVATIONS = 4  # of a feed-forward layer that live at once: its input, bo
 TEXT_TOKENS = 64  # of a prompt: the question and what stands around it
 
 
-@dataclasses.dataclass(frozen=True)
-class Batch:
-    """What is asked at once.
-
-    Attributes:
-        windows: with picture and sound.
-        seconds: their length.
-        new_tokens: the longest answer.
-        beams: of the search.
-    """
-
-    windows: int = 4
-    seconds: int = 30
-    new_tokens: int = 128
-    beams: int = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class MemoryNeed:
-    """Bytes on the device.
-
-    Attributes:
-        weights: of the whole model.
-        cache: keys and values of prompts and answers.
-        features: pixels and encoder features of the windows, each with the copy that joins its parts.
-        activations: of the widest pass.
-    """
-
-    weights: int
-    cache: int
-    features: int
-    activations: int
-
-    @property
-    def total(self) -> int:
-        """All of it at once, which is an upper limit: encoders and language model take turns."""
-        return self.weights + self.cache + self.features + self.activations
-
-
 def memory_need(
-    config: FavorConfig, dtype: str, quantization: Quantization | None = None, batch: Batch | None = None
+    config: FavorConfig, dtype: torch.dtype, quantization: Quantization | None = None, batch: Batch | None = None
 ) -> MemoryNeed:
     """What a model needs to answer one question about each window of a batch.
 
     Args:
         config: the sizes.
-        dtype: the name of a type.
+        dtype: of the weights and the computation.
         quantization: of the linear layers of the LLM.
         batch: four windows of 30 s by default.
     """
     batch = batch or Batch()
-    size = DTYPES[dtype].itemsize
+    size = dtype.itemsize
     rows = batch.windows * batch.beams * _row_tokens(config, batch)
     return MemoryNeed(
         weights=weight_bytes(config, dtype, quantization),
-        cache=rows * cache_bytes(config.language, DTYPES[dtype]),
+        cache=rows * cache_bytes(config.language, dtype),
         features=2 * batch.windows * _window_bytes(config, batch.seconds, size),
         activations=WIDE_ACTIVATIONS
         * max(ACTIVATION_BYTES, _sound_bytes(config, size), _prefill_bytes(config, batch, size))
@@ -82,11 +43,11 @@ def memory_need(
     )
 
 
-def weight_bytes(config: FavorConfig, dtype: str, quantization: Quantization | None = None) -> int:
+def weight_bytes(config: FavorConfig, dtype: torch.dtype, quantization: Quantization | None = None) -> int:
     """Bytes of all weights, by the names and shapes of a model that has none."""
     with torch.device("meta"):
         model = FavorModel(config)
-    return sum(_parameter_bytes(name, p, DTYPES[dtype], quantization) for name, p in model.named_parameters())
+    return sum(_parameter_bytes(name, p, dtype, quantization) for name, p in model.named_parameters())
 
 
 def _parameter_bytes(name: str, parameter: nn.Parameter, dtype: torch.dtype, quantization: Quantization | None) -> int:

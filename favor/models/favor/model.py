@@ -1,5 +1,6 @@
 """FAVOR: windows of video and questions in, answers out."""
 
+import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,19 +11,24 @@ from torch import Tensor, nn
 
 from favor.errors import FavorError
 from favor.media.clip import Clip
-from favor.models.base import Answer, GenerationOptions
+from favor.models.base import Answer, GenerationOptions, Modality, Prompt
 from favor.models.favor.aligner import Aligner, Modalities
 from favor.models.favor.budget import sub_batches, token_budget
 from favor.models.favor.config import FavorConfig
 from favor.models.favor.encoders.sound import SoundEncoder
 from favor.models.favor.encoders.speech import SpeechEncoder
 from favor.models.favor.encoders.visual import ImageQFormer, VisualEncoder
+from favor.models.favor.family import FavorCard, FavorFamily
 from favor.models.favor.features import Features, encode_frames, encode_sound, encode_speech
-from favor.models.favor.folder import find_folder, read_config, read_prompter, revision, weight_files, write_folder
-from favor.models.favor.generation import generate_tokens
-from favor.models.favor.language import Prompter, build_llm, pad_left, splice
+from favor.models.favor.folder import find_folder, read_config, weight_files
+from favor.models.favor.generation import generate_tokens, score_tokens
+from favor.models.favor.language import Prompter, build_llm, pad_left, read_prompter, splice
 from favor.models.favor.loading import load_weights, make_weights
-from favor.models.placement import Placement, check_quantization, choose_device, choose_dtype
+from favor.models.favor.saving import write_folder
+from favor.models.placement import Placement, ResolvedPlacement
+from favor.prompts import dialogue
+
+Subject = Clip | Features | None  # of a question: a clip, its features, or nothing
 
 
 class FavorModel(nn.Module):
@@ -37,8 +43,8 @@ class FavorModel(nn.Module):
         super().__init__()
         self.config = config
         self._prompter = prompter
-        self._folder: Path | None = None
-        self.placement: Placement | None = None
+        self._name: str | None = None
+        self.placement: ResolvedPlacement | None = None
         self.visual = VisualEncoder(config.visual)
         self.image_qformer = ImageQFormer(config.image_qformer, config.visual.hidden_size)
         self.speech = SpeechEncoder(config.speech)
@@ -61,14 +67,13 @@ class FavorModel(nn.Module):
         Raises:
             FavorError: if the folder is no complete model, or for an unknown device, dtype or quantization.
         """
-        place = choose_device(device)
-        placement = Placement(place, choose_dtype(dtype, place), check_quantization(quantization))
+        placement = Placement(device, dtype, quantization).resolved()
         folder = find_folder(name_or_folder)
         config = read_config(folder)
         with torch.device("meta"):
             model = cls(config, read_prompter(folder, config))
-        model._folder, model.placement = folder, placement
-        model._fill(placement)
+        model._name, model.placement = str(name_or_folder), placement
+        model._fill(folder, placement)
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -81,26 +86,16 @@ class FavorModel(nn.Module):
             raise FavorError(f"the weights are {self.placement.quantization} and lost bits; load the model without")
         write_folder(self, self.config, self.prompter, Path(folder))
 
-    @property
-    def name(self) -> str:
-        """The model's name, such as "favor-mini"."""
-        return self.config.name
-
-    @property
-    def trained(self) -> bool:
-        """False for random weights, whose answers mean nothing."""
-        return self.config.seed is None
-
     @cached_property
-    def revision(self) -> str:
-        """A short hash of the configuration, the tokenizers and the weights that were loaded.
+    def card(self) -> FavorCard:
+        """What `favor.describe` says of this model.
 
         Raises:
             FavorError: for a model that was not loaded from a folder.
         """
-        if self._folder is None:
-            raise FavorError("only a model from from_pretrained has a revision; save this one and load it")
-        return revision(self.config, self._folder)
+        if self._name is None:
+            raise FavorError("only a model from from_pretrained has a card; save this one and load it")
+        return FavorFamily().describe(self._name)
 
     @property
     def prompter(self) -> Prompter:
@@ -114,14 +109,14 @@ class FavorModel(nn.Module):
         return self._prompter
 
     @property
-    def device(self) -> torch.device:
-        """Where the model computes."""
-        return self.llm.device
+    def device(self) -> str:
+        """Where the model computes, such as ``cuda:0``."""
+        return str(self.llm.device)
 
     @cached_property
     def token_budget(self) -> int:
         """Tokens of prompts and answers, beams included, that are generated at once; it may be set."""
-        return token_budget(self.config, self.device, self.llm.dtype)
+        return token_budget(self.config, self.llm.device, self.llm.dtype)
 
     @torch.no_grad()
     def encode(self, clips: Sequence[Clip]) -> list[Features]:
@@ -131,21 +126,32 @@ class FavorModel(nn.Module):
     def perceive(self, clips: Sequence[Clip]) -> list[Features]:
         """Runs the encoders; gradients flow through those that are trained."""
         sizes = self.config.visual
-        frames = encode_frames(self.visual, clips, sizes.image_size, self.config.speech.piece_frames, self.device)
-        speech = encode_speech(self.speech, clips, self.config.speech, self.device)
+        frames = encode_frames(self.visual, clips, sizes.image_size, self.config.speech.piece_frames, self.llm.device)
+        speech = encode_speech(self.speech, clips, self.config.speech, self.llm.device)
         sound = self._encode_sound(clips)
         return [
             Features(visual, slots, speech, sound)
             for (visual, slots), speech, sound in zip(frames, speech, sound, strict=True)
         ]
 
-    def prompts(self, features: Sequence[Features], questions: Sequence[str]) -> list[Tensor]:
+    def prompts(self, features: Sequence[Features | None], questions: Sequence[str]) -> list[Tensor]:
         """Makes what the LLM sees of each pair; gradients flow through it.
+
+        Args:
+            features: of the clips; None for a question without a clip.
+            questions: one for each.
 
         Returns:
             For each pair (length, LLM width).
         """
-        return self.splice(self.aligner(self.modalities(features, questions)), questions)
+        seen = [(f, question) for f, question in zip(features, questions, strict=True) if f is not None]
+        tokens = iter(self.aligner(self.modalities(*zip(*seen, strict=True))) if seen else ())
+        return self.splice([self.no_tokens() if f is None else next(tokens) for f in features], questions)
+
+    def no_tokens(self) -> Tensor:
+        """The audio-visual tokens of a question without a clip: (0, LLM width)."""
+        weight = self.aligner.llm_proj.weight
+        return weight.new_zeros(0, len(weight))
 
     def modalities(self, features: Sequence[Features], questions: Sequence[str]) -> list[Modalities]:
         """Shows each question its clip; gradients flow through it."""
@@ -159,12 +165,12 @@ class FavorModel(nn.Module):
         return [splice(embed, before, t, ids) for t, ids in zip(tokens, after, strict=True)]
 
     @torch.inference_mode()
-    def prompt_embeddings(self, clips: Sequence[Clip | Features], questions: Sequence[str]) -> tuple[Tensor, Tensor]:
+    def prompt_embeddings(self, clips: Sequence[Subject], questions: Sequence[str | Prompt]) -> tuple[Tensor, Tensor]:
         """Makes what the LLM sees: text and audio-visual tokens.
 
         Args:
-            clips: clips, or their features.
-            questions: one for each clip.
+            clips: as for `answer`.
+            questions: one for each.
 
         Returns:
             (batch, longest, LLM width), padded with zeros on the left, and (batch, longest) with one where a prompt is.
@@ -172,22 +178,23 @@ class FavorModel(nn.Module):
         Raises:
             ValueError: if the lengths differ or are zero.
         """
-        _check_pairs(clips, questions)
-        return pad_left(self.prompts(self._features(clips), questions))
+        return pad_left(self.prompts(*self._pairs(clips, questions)))
 
     @torch.inference_mode()
     def answer(
         self,
-        clips: Sequence[Clip | Features],
-        questions: Sequence[str],
+        clips: Sequence[Subject],
+        questions: Sequence[str | Prompt],
         options: GenerationOptions | None = None,
     ) -> list[Answer]:
         """Answers pairs of a clip and a question, as many at once as ``token_budget`` allows; threads may share it.
 
         Args:
-            clips: clips, or their features. A clip that is there several times is encoded once.
-            questions: one for each clip.
-            options: how to generate_tokens; greedy and 64 tokens by default.
+            clips: clips, their features, or None for questions without a clip. A clip that is there several times is
+                encoded once.
+            questions: one for each; a string is a `Prompt` without earlier turns that may use the whole clip. Where its
+                modalities leave nothing of the clip, it is a question without a clip.
+            options: of generation; greedy and 64 tokens by default.
 
         Returns:
             One answer for each pair; it does not depend on the others.
@@ -195,18 +202,46 @@ class FavorModel(nn.Module):
         Raises:
             ValueError: if the lengths differ or are zero.
         """
-        _check_pairs(clips, questions)
         options = options or GenerationOptions()
-        features = self._features(clips)
-        lengths = self._prompt_lengths(features, questions)
+        features, instructions = self._pairs(clips, questions)
+        lengths = self._prompt_lengths(features, instructions)
         answers: dict[int, Answer] = {}
         for places in sub_batches(lengths, options.max_new_tokens, options.num_beams, self.token_budget):
-            batch = [features[place] for place in places], [questions[place] for place in places]
+            batch = [features[place] for place in places], [instructions[place] for place in places]
             answers |= zip(places, self._answer(*batch, options), strict=True)
         return [answers[place] for place in range(len(clips))]
 
+    @torch.inference_mode()
+    def score(
+        self, clips: Sequence[Subject], questions: Sequence[str | Prompt], texts: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        """Rates given answers under the model's own distribution.
+
+        Args:
+            clips: as for `answer`.
+            questions: one for each.
+            texts: the answer to each.
+
+        Returns:
+            For each text the log-probabilities of its tokens in nats, the end token included.
+
+        Raises:
+            ValueError: if the lengths differ or are zero.
+        """
+        features, instructions = self._pairs(clips, questions)
+        rows = self.prompter.answer_ids(texts)
+        lengths = [n + len(row) for n, row in zip(self._prompt_lengths(features, instructions), rows, strict=True)]
+        scores: dict[int, tuple[float, ...]] = {}
+        for places in sub_batches(lengths, 0, 1, self.token_budget):
+            prompts = self.prompts([features[place] for place in places], [instructions[place] for place in places])
+            logprobs = score_tokens(self.llm, *pad_left(prompts), [rows[place] for place in places])
+            scores |= {
+                place: tuple(row[: len(rows[place])].tolist()) for place, row in zip(places, logprobs, strict=True)
+            }
+        return [scores[place] for place in range(len(rows))]
+
     def _answer(
-        self, features: Sequence[Features], questions: Sequence[str], options: GenerationOptions
+        self, features: Sequence[Features | None], questions: Sequence[str], options: GenerationOptions
     ) -> list[Answer]:
         rows = generate_tokens(self.llm, *pad_left(self.prompts(features, questions)), options)
         return [
@@ -214,29 +249,40 @@ class FavorModel(nn.Module):
             for row in rows
         ]
 
-    def _prompt_lengths(self, features: Sequence[Features], questions: Sequence[str]) -> list[int]:
+    def _pairs(
+        self, clips: Sequence[Subject], questions: Sequence[str | Prompt]
+    ) -> tuple[list[Features | None], list[str]]:
+        """Encodes what is a clip still, hides what a prompt masks, and writes each dialogue as one instruction."""
+        if len(clips) != len(questions) or not clips:
+            raise ValueError(f"needs one question for each clip, and at least one; got {len(clips)}, {len(questions)}")
+        prompts = [Prompt(question) if isinstance(question, str) else question for question in questions]
+        shown = zip(self._features(clips), prompts, strict=True)
+        features = [None if f is None else _only(f, prompt.modalities) for f, prompt in shown]
+        return features, [dialogue(prompt.turns, prompt.text) for prompt in prompts]
+
+    def _prompt_lengths(self, features: Sequence[Features | None], questions: Sequence[str]) -> list[int]:
         before, after = len(self.prompter.before_ids()), self.prompter.after_ids(questions)
         count = self.config.causal_qformer.llm_tokens
-        return [before + count(f.frames) + len(ids) for f, ids in zip(features, after, strict=True)]
+        frames = [0 if f is None else f.frames for f in features]
+        return [before + count(n) + len(ids) for n, ids in zip(frames, after, strict=True)]
 
-    def _fill(self, placement: Placement) -> None:
-        assert self._folder is not None
-        if weight_files(self._folder):
-            load_weights(self, self._folder, placement)
+    def _fill(self, folder: Path, placement: ResolvedPlacement) -> None:
+        if weight_files(folder):
+            load_weights(self, folder, placement)
         elif self.config.seed is not None:
             make_weights(self, self.config.seed, placement)
         else:
-            raise FavorError(f"{self._folder} has a configuration but no *.safetensors; copy the weights there too")
+            raise FavorError(f"{folder} has a configuration but no *.safetensors; copy the weights there too")
 
-    def _features(self, clips: Sequence[Clip | Features]) -> list[Features]:
+    def _features(self, clips: Sequence[Subject]) -> list[Features | None]:
         new = {id(clip): clip for clip in clips if isinstance(clip, Clip)}
         encoded = dict(zip(new, self.encode(list(new.values())), strict=True)) if new else {}
-        return [clip if isinstance(clip, Features) else encoded[id(clip)] for clip in clips]
+        return [encoded[id(clip)] if isinstance(clip, Clip) else clip for clip in clips]
 
     def _encode_sound(self, clips: Sequence[Clip]) -> list[Tensor | None]:
         if self.sound is None:
             return [None] * len(clips)
-        return encode_sound(self.sound, clips, self.config.speech, self.device)
+        return encode_sound(self.sound, clips, self.config.speech, self.llm.device)
 
     def _visual_slots(self, features: Sequence[Features], questions: Sequence[str]) -> list[Tensor | None]:
         """Asks the distinct frames of all pairs together, and shows them in their slots: (T, slots, hidden) each."""
@@ -244,14 +290,18 @@ class FavorModel(nn.Module):
         visual = [f.visual for f in features if f.visual is not None]
         if not visual:
             return [None] * len(features)
-        ids, mask = (t.to(self.device) for t in self.prompter.question_ids(questions))
-        asked = torch.arange(len(features), device=self.device).repeat_interleave(
-            torch.tensor(counts, device=self.device)
+        ids, mask = (t.to(self.llm.device) for t in self.prompter.question_ids(questions))
+        asked = torch.arange(len(features), device=self.llm.device).repeat_interleave(
+            torch.tensor(counts, device=self.llm.device)
         )
         outputs = self.image_qformer(torch.cat(visual), ids[asked], mask[asked]).split(counts)
         return [None if f.slots is None else out[f.slots] for f, out in zip(features, outputs, strict=True)]
 
 
-def _check_pairs(clips: Sequence[Clip | Features], questions: Sequence[str]) -> None:
-    if len(clips) != len(questions) or not clips:
-        raise ValueError(f"needs one question for each clip, and at least one; got {len(clips)}, {len(questions)}")
+def _only(features: Features, modalities: frozenset[Modality]) -> Features | None:
+    """Hides all but some modalities; None where nothing is left."""
+    if "picture" not in modalities:
+        features = dataclasses.replace(features, visual=None, slots=None)
+    if "sound" not in modalities:
+        features = dataclasses.replace(features, speech=None, sound=None)
+    return features if features.frames else None

@@ -147,7 +147,7 @@ def test_a_random_model_loads_and_is_the_same_again(tmp_path):
     assert one == two
     assert one != other
     model = FavorModel.from_pretrained(folders[0], device="cpu")
-    assert not model.trained
+    assert not model.card.trained
     assert {parameter.shape for parameter in model.aligner.query_tokens} == {(1, 32, 24)}
 
 

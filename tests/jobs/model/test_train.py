@@ -22,7 +22,7 @@ def test_a_recipe_becomes_a_model_that_other_commands_take(tmp_path):
         assert f"{output / 'model'}: use it as --model" in done.output
         assert json.loads((output / "model" / "recipe.json").read_text())["steps"] == steps
     assert [json.loads(line)["total"] for line in (output / "metrics.jsonl").open()] == [1, 3]
-    assert FavorModel.from_pretrained(output / "model", device="cpu").trained
+    assert FavorModel.from_pretrained(output / "model", device="cpu").card.trained
 
 
 def test_errors_are_one_line(tmp_path):

@@ -9,9 +9,11 @@ import pytest
 from favor.media.container.joins import JoinedClock, is_joined
 from favor.media.corpus.files import MediaFile
 from favor.media.decode import decode_windows
+from favor.media.needs import ClipNeeds, Square
 from favor.media.probe import probe
 from favor.media.sampling import spans
 
+SMALL = ClipNeeds(frame_size=Square(32))
 MPEG2 = {"video": "mpeg2video", "audio": "mp2", "frame_rate": 25}
 VP8 = {"video": "libvpx", "audio": "libopus"}
 FORMATS = {  # not NUT: libavformat reads the index between two parts as packets
@@ -59,7 +61,7 @@ def check(path, parts):
     duration = probe(MediaFile(path, 1, "v")).duration_ms
     assert starts[-1] - 0.1 <= duration / 1000 <= starts[-1] + seams[-1] + 0.1
     windows = spans(duration, 1500)
-    clips = list(decode_windows(path, windows, 32))
+    clips = list(decode_windows(path, windows, SMALL))
     beeps = heard(clips)
     assert len(beeps) == len(parts)
     assert ((starts[:-1] + 0.9 <= beeps) & (beeps <= starts[:-1] + 1.1 + seams)).all()
@@ -67,7 +69,7 @@ def check(path, parts):
         flashes = seen(path, duration)
         np.testing.assert_allclose(flashes, beeps, atol=0.11)
     last = clips[-1]
-    [sought] = decode_windows(path, windows[-1:], 32)
+    [sought] = decode_windows(path, windows[-1:], SMALL)
     np.testing.assert_array_equal(sought.audio, last.audio)
     if last.frames is not None:
         np.testing.assert_array_equal(sought.frames, last.frames)
@@ -82,7 +84,7 @@ def heard(clips):
 def seen(path, duration):
     """When white pictures begin, to 50 ms: one window for each."""
     windows = spans(duration // 50 * 50, 50)
-    white = [clip.frames is not None and clip.frames[0].mean() > 128 for clip in decode_windows(path, windows, 32)]
+    white = [clip.frames is not None and clip.frames[0].mean() > 128 for clip in decode_windows(path, windows, SMALL)]
     return begins(white, np.array([start for start, _ in windows]) / 1000)
 
 
@@ -112,7 +114,7 @@ def test_sound_that_ends_early_is_joined_where_the_picture_is(joined):
 def test_a_pause_is_kept(joined):
     path = joined("paused.ts", [SHORT, {"seconds": 2.0, "start": 60.0}], **MPEG2)
     assert probe(MediaFile(path, 1, "v")).duration_ms == pytest.approx(62_000, abs=200)
-    [clip] = decode_windows(path, [(60_000, 62_000)], 32)
+    [clip] = decode_windows(path, [(60_000, 62_000)], SMALL)
     assert (clip.frames.mean(axis=(1, 2, 3)) > 128).tolist()[:3] == [False, False, True]
 
 

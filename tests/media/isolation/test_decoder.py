@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -16,9 +17,11 @@ from favor.media import decode
 from favor.media.corpus.files import MediaFile
 from favor.media.isolation import process
 from favor.media.isolation.decoder import IsolatedDecoder
+from favor.media.needs import DEFAULT_NEEDS, ClipNeeds, Square
 from favor.media.probe import probe
 
 PLANTED = (sys.executable, str(Path(__file__).with_name("planted_child.py")))
+SMALL = ClipNeeds(frame_size=Square(32))
 SPANS = [(0, 500), (500, 1000), (1000, 1500), (1500, 2000)]
 
 
@@ -52,7 +55,7 @@ def named(plain_clip, tmp_path):
 
 def outcomes(decoder, uri, spans=SPANS):
     """What becomes of each window: a clip's length or the failure's code."""
-    found = dict(decoder.windows(uri, spans, 32))
+    found = dict(decoder.windows(uri, spans, SMALL))
     assert len(found) == len(spans)
     return [found[span].code if isinstance(found[span], MediaError) else len(found[span].audio) for span in spans]
 
@@ -78,8 +81,10 @@ def wait_for_end(pid):
 
 
 def test_clips_are_those_of_this_process(decoder, plain_clip):
-    theirs = [clip for _, clip in decoder.windows(str(plain_clip), SPANS, 32, "released")]
-    ours = list(decode.decode_windows(str(plain_clip), SPANS, 32, "released"))
+    theirs = [
+        clip for _, clip in decoder.windows(str(plain_clip), SPANS, dataclasses.replace(SMALL, frame_rule="released"))
+    ]
+    ours = list(decode.decode_windows(str(plain_clip), SPANS, dataclasses.replace(SMALL, frame_rule="released")))
     for one, other in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(one.frames, other.frames)
         np.testing.assert_array_equal(one.frame_times, other.frame_times)
@@ -87,9 +92,9 @@ def test_clips_are_those_of_this_process(decoder, plain_clip):
 
 
 def test_missing_parts_and_stills_come_across(decoder, clip_without_audio, photograph, song_with_cover):
-    [(_, silent)] = decoder.windows(str(clip_without_audio), [(0, 500)], 32)
-    [(_, still)] = decoder.windows(str(photograph), [(0, 500)], None)
-    [(_, song)] = decoder.windows(str(song_with_cover), [(0, 500)], 32)
+    [(_, silent)] = decoder.windows(str(clip_without_audio), [(0, 500)], SMALL)
+    [(_, still)] = decoder.windows(str(photograph), [(0, 500)], DEFAULT_NEEDS)
+    [(_, song)] = decoder.windows(str(song_with_cover), [(0, 500)], SMALL)
     assert (silent.audio, song.frames, still.still, still.frames.shape) == (None, None, True, (1, 48, 64, 3))
 
 
@@ -117,7 +122,7 @@ def test_a_file_that_kills_at_two_windows_is_put_aside(decoder, named, started, 
     uri = named(f"{evil}-everywhere")
     assert outcomes(decoder, uri) == [code] * 4
     assert len(started) == 2
-    [(_, later)] = decoder.windows(uri, [(2000, 2500)], 32)
+    [(_, later)] = decoder.windows(uri, [(2000, 2500)], SMALL)
     assert (later.code, len(started)) == (code, 2)
     assert uri in str(later)
     assert "put aside, since it has killed the decoder 2 times" in str(later)
@@ -133,7 +138,7 @@ def test_a_bad_window_does_not_put_its_file_aside(decoder, named, started):
 def test_a_single_accident_is_forgiven(decoder, plain_clip):
     """A process that dies between two windows is replaced, and the window that it was to decode comes last."""
     before = children()
-    windows = decoder.windows(str(plain_clip), SPANS, 32)
+    windows = decoder.windows(str(plain_clip), SPANS, SMALL)
     found = [next(windows)]
     for pid in children() - before:
         os.kill(int(pid), 9)
@@ -145,7 +150,7 @@ def test_a_single_accident_is_forgiven(decoder, plain_clip):
 def test_an_error_that_nobody_has_foreseen_is_a_failure(decoder, named, started, caplog):
     uri = named("mistake-500ms")
     with caplog.at_level("INFO", "favor"):
-        found = dict(decoder.windows(uri, SPANS, 32))
+        found = dict(decoder.windows(uri, SPANS, SMALL))
     error = found.pop((500, 1000))
     assert (error.code, len(found), len(started)) == ("undecodable", 3, 1)
     assert re.fullmatch(rf"{uri}: .* KeyError: 'planted'", str(error))
@@ -171,13 +176,13 @@ def test_remote_bytes_are_fetched_here(decoder, plain_clip):
     with fsspec.open("memory://isolation/plain.mp4", "wb") as file:
         file.write(plain_clip.read_bytes())
     uris = ("memory://isolation/plain.mp4", str(plain_clip))
-    remote, local = (next(decoder.windows(uri, SPANS, 32))[1] for uri in uris)
+    remote, local = (next(decoder.windows(uri, SPANS, SMALL))[1] for uri in uris)
     np.testing.assert_array_equal(remote.frames, local.frames)
     np.testing.assert_array_equal(remote.audio, local.audio)
 
 
 def test_a_pass_may_be_left_early(decoder, plain_clip):
-    clips = decoder.windows(str(plain_clip), SPANS, 32)
+    clips = decoder.windows(str(plain_clip), SPANS, SMALL)
     next(clips)
     before = children()
     clips.close()
@@ -198,7 +203,8 @@ def test_no_process_outlives_the_one_it_works_for(plain_clip):
 def test_a_process_that_hangs_does_not_outlive_it_either(named):
     code = (
         "from favor.media.isolation.decoder import IsolatedDecoder\n"
-        f"list(IsolatedDecoder({PLANTED}).windows({named('hang-0ms')!r}, {SPANS}, 32))"
+        "from favor.media.needs import DEFAULT_NEEDS\n"
+        f"list(IsolatedDecoder({PLANTED}).windows({named('hang-0ms')!r}, {SPANS}, DEFAULT_NEEDS))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as owner:
         assert owner.stderr.readline() == "hangs\n"
@@ -221,7 +227,7 @@ def test_the_bytes_that_were_read_are_counted(plain_clip, where):
         uri = where + plain_clip.name
         fsspec.filesystem("memory").pipe_file(plain_clip.name, plain_clip.read_bytes())
     with contextlib.closing(IsolatedDecoder()) as decoder:
-        list(decoder.windows(uri, SPANS, 32))
+        list(decoder.windows(uri, SPANS, SMALL))
         size = plain_clip.stat().st_size
         assert 0.9 * size <= decoder.take_bytes_read() <= 3 * size  # libav reads the index twice, and in blocks
         assert decoder.take_bytes_read() == 0

@@ -4,6 +4,7 @@ from av.video.frame import VideoFrame
 
 from favor.media.corpus.files import MediaFile
 from favor.media.decode import read_clip
+from favor.media.needs import Square
 from favor.media.probe import probe
 from favor.media.reading.images import FrameScaler, clockwise_degrees, upright
 
@@ -67,7 +68,7 @@ def test_turns_are_clockwise(matrix, degrees):
 
 
 def test_frames_become_squares():
-    assert FrameScaler(32)(VideoFrame.from_ndarray(CORNER, "rgb24")).shape == (32, 32, 3)
+    assert FrameScaler(Square(32))(VideoFrame.from_ndarray(CORNER, "rgb24")).shape == (32, 32, 3)
 
 
 def test_all_frames_get_the_size_of_the_first_if_none_is_asked_for():

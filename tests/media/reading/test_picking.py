@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from favor.media.decode import read_clip
+from favor.media.needs import ClipNeeds
 from favor.media.sampling import second_spans
 
 
@@ -21,7 +22,7 @@ def slow_reference(times, seconds):
 @pytest.mark.parametrize("seconds", [3.0, 3.5, 0.6])
 def test_the_release_takes_the_first_and_the_last_frame_of_each_second(write_clip, tmp_path, seconds):
     path = write_clip(tmp_path / "film.mp4", seconds, audio=None, video_options={"crf": "1"})
-    clip = read_clip(str(path), frame_sampling="released")
+    clip = read_clip(str(path), needs=ClipNeeds(frame_rule="released"))
     expected = list(slow_reference([index / 10 for index in range(round(seconds * 10))], seconds))
     assert shown(clip) == pytest.approx(expected, abs=0.11)
     np.testing.assert_array_equal(clip.frame_times, np.arange(len(expected)) / 2)
@@ -29,14 +30,14 @@ def test_the_release_takes_the_first_and_the_last_frame_of_each_second(write_cli
 
 def test_the_rule_works_inside_a_file_too(write_clip, tmp_path):
     path = write_clip(tmp_path / "film.mp4", 6, audio=None, video_options={"crf": "1"})
-    clip = read_clip(str(path), 2.0, 4.0, frame_sampling="released")
+    clip = read_clip(str(path), 2.0, 4.0, needs=ClipNeeds(frame_rule="released"))
     assert shown(clip) == pytest.approx([2.0, 2.9, 3.0, 3.9], abs=0.11)
 
 
 def test_a_second_without_a_frame_repeats_the_one_before(write_clip, tmp_path):
     times = [0, 0.5, 3.0, 3.5]
     path = write_clip(tmp_path / "gap.mp4", audio=None, frame_times=times, video_options={"crf": "1"})
-    clip = read_clip(str(path), end=3.6, frame_sampling="released")
+    clip = read_clip(str(path), end=3.6, needs=ClipNeeds(frame_rule="released"))
     assert shown(clip)[:6] == pytest.approx([0, 0.5, 0.5, 0.5, 0.5, 0.5], abs=0.11)
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from favor.media import decode
+from favor.media.needs import DEFAULT_NEEDS, ClipNeeds
 from favor.media.reading.skipping import Action, SkipPlan, UnplannableError
 from favor.media.reading.wanted import Wanted
 
@@ -59,7 +60,7 @@ def test_a_long_wait_ends_in_decoding():
 
 @pytest.mark.parametrize("rule", ["even", "released"])
 def test_wanted_pictures_are_those_that_the_pickers_take(rule):
-    wanted = Wanted([(0, 10), (10, 25)], rule, 10)
+    wanted = Wanted([(0, 10), (10, 25)], ClipNeeds(frame_rule=rule), 10)
     times = [0, 1, 2, 6, 9, 10, 11, 16, 17, 23, 30]
     neighbours = zip([-np.inf, *times], times, [*times[1:], np.inf], strict=False)
     taken = [time for before, time, after in neighbours if wanted(before, time, after)]
@@ -67,8 +68,8 @@ def test_wanted_pictures_are_those_that_the_pickers_take(rule):
 
 
 def test_a_picture_on_display_is_wanted_if_none_begins():
-    assert Wanted([(10, 20)], "even", 10)(-np.inf, 0, 20)
-    assert not Wanted([(10, 20)], "even", 10)(-np.inf, 0, 15)
+    assert Wanted([(10, 20)], DEFAULT_NEEDS, 10)(-np.inf, 0, 20)
+    assert not Wanted([(10, 20)], DEFAULT_NEEDS, 10)(-np.inf, 0, 15)
 
 
 CODECS = [
@@ -94,7 +95,8 @@ def test_pictures_are_the_same_as_those_of_decoding_all(write_clip, tmp_path, gr
     )
     cuts = [(0, 1300), (1300, 2700), (12_700, 13_500)]
     for rule in ("even", "released"):
-        planned, full = (list(decode._decode(str(path), cuts, None, rule, None, planned)) for planned in (True, False))
+        needs = ClipNeeds(frame_rule=rule)
+        planned, full = (list(decode._decode(str(path), cuts, needs, None, planned)) for planned in (True, False))
         for one, other in zip(planned, full, strict=True):
             np.testing.assert_array_equal(one.frames, other.frames)
             np.testing.assert_array_equal(one.frame_times, other.frame_times)

@@ -38,7 +38,7 @@ def test_a_saved_model_loads_with_the_same_weights(saved):
     model, again = (FavorModel.from_pretrained(name, device="cpu") for name in ("favor-mini", saved))
     state = model.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in again.state_dict().items())
-    assert again.trained == model.trained
+    assert again.card.trained == model.card.trained
     buffers = dict(model.named_buffers())
     assert all(torch.equal(buffer, buffers[name]) for name, buffer in again.named_buffers())
 

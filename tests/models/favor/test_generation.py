@@ -5,7 +5,7 @@ import torch
 
 from favor.models.base import GenerationOptions
 from favor.models.favor.config import LanguageConfig, LoraConfig
-from favor.models.favor.generation import Draw, TokenLogprobs, generate_tokens, score
+from favor.models.favor.generation import Draw, TokenLogprobs, generate_tokens, score_tokens
 from favor.models.favor.language import build_llm, pad_left
 from favor.models.favor.loading import initialise
 
@@ -136,9 +136,9 @@ def test_one_steps_logits_are_kept_and_no_more():
 def test_score_of_continuations_of_unequal_length(llm, prompts):
     rows = [[4, 5, 6], [7], [8, 9], [10]]
     with torch.no_grad():
-        together = score(llm, *pad_left(prompts), rows)
+        together = score_tokens(llm, *pad_left(prompts), rows)
         for prompt, row, logprobs in zip(prompts, rows, together, strict=True):
-            alone = score(llm, *pad_left([prompt]), [row])[0]
+            alone = score_tokens(llm, *pad_left([prompt]), [row])[0]
             torch.testing.assert_close(logprobs[: len(row)], alone, atol=1e-4, rtol=1e-4)
 
 

@@ -10,7 +10,7 @@ from favor.errors import FavorError
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor.features import Features
-from favor.models.favor.model import FavorModel, choose_dtype
+from favor.models.favor.model import FavorModel
 from favor.models.favor.presets import VIDEO_SALMONN_13B
 
 QUESTION = "What is the source of the sound?"
@@ -52,9 +52,9 @@ def features(model, clips):
 
 def test_it_is_small_trained_and_named(model):
     assert sum(parameter.numel() for parameter in model.parameters()) <= 20_000_000
-    assert model.name == "favor-mini"
-    assert model.trained
-    assert len(model.revision) == 12
+    assert model.card.name == "favor-mini"
+    assert model.card.trained
+    assert len(model.card.revision) == 12
 
 
 def test_the_speech_encoder_has_the_shape_of_whisper_tiny(model):
@@ -66,10 +66,10 @@ def test_random_weights_are_the_same_each_time_and_leave_the_random_state_alone(
     state = torch.get_rng_state()
     model, again = (FavorModel.from_pretrained(untrained_folder, device="cpu") for _ in range(2))
     assert torch.equal(torch.get_rng_state(), state)
-    assert not model.trained
+    assert not model.card.trained
     weights = model.state_dict()
     assert all(torch.equal(tensor, weights[name]) for name, tensor in again.state_dict().items())
-    assert again.revision == model.revision
+    assert again.card.revision == model.card.revision
 
 
 def test_an_answer_does_not_depend_on_its_batch(model, clips):
@@ -186,7 +186,7 @@ def test_threads_may_ask_at_the_same_time(model, features):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_answers(dtype, clips):
     model = FavorModel.from_pretrained("favor-mini", device="cpu", dtype=dtype)
-    assert {parameter.dtype for parameter in model.parameters()} == {choose_dtype(dtype, torch.device("cpu"))}
+    assert {parameter.dtype for parameter in model.parameters()} == {getattr(torch, dtype)}
     answers = model.answer(clips[:1], [QUESTION], GenerationOptions(max_new_tokens=2))
     assert all(np.isfinite(answer.mean_logprob) for answer in answers)
 
@@ -215,8 +215,8 @@ def test_a_model_built_by_hand_says_what_it_lacks():
         model = FavorModel(VIDEO_SALMONN_13B)
     with pytest.raises(FavorError, match="without tokenizers"):
         _ = model.prompter
-    with pytest.raises(FavorError, match="has a revision"):
-        _ = model.revision
+    with pytest.raises(FavorError, match="has a card"):
+        _ = model.card
 
 
 def test_importing_favor_does_not_import_torch():

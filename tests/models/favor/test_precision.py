@@ -6,7 +6,8 @@ from favor.errors import FavorError
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor import quantization
-from favor.models.favor.folder import find_folder, read_prompter, write_config
+from favor.models.favor.folder import find_folder, write_config
+from favor.models.favor.language import read_prompter
 from favor.models.favor.model import FavorModel
 from favor.models.favor.presets import FAVOR_MINI, PRESETS
 from favor.models.favor.quantization import quantized_linear, quantized_module

@@ -1,16 +1,18 @@
 import shutil
 import threading
-from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from favor import FavorModel
 from favor.media.isolation import process
-from jobs.run.execute import caption_question, make_options
+from favor.media.sampling import Windowing
+from favor.models.base import GenerationOptions
+from jobs.run.questions import caption_question
 from pipeline.execution.runners import LocalRun
+from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
+from transforms.rows import CAPTIONS
 from transforms.runtime import Runtime
 
 pytestmark = pytest.mark.timeout(600)
@@ -25,16 +27,10 @@ def make_run(plain_clip, tmp_path):
         folder.mkdir()
         for number in range(files):
             shutil.copy(plain_clip, folder / f"{number}.mp4")
-        options = make_options(
-            [caption_question()],
-            corpus=(str(folder),),
-            output=str(tmp_path / f"{name}-out"),
-            window_seconds=0.5,
-            max_new_tokens=1,
-            batch_size=3,
-        )
-        runtime = Runtime()
-        return LocalRun(options, Journal(options.output), runtime), runtime, options
+        corpus = CorpusOptions((str(folder),), (caption_question(),), Windowing(500))
+        model = ModelOptions.described("favor-mini", generation=GenerationOptions(max_new_tokens=1))
+        journal, runtime = Journal(str(tmp_path / f"{name}-out")), Runtime()
+        return LocalRun(corpus, model, ExecutionOptions(batch_size=3), journal, runtime), runtime, journal, files
 
     return make
 
@@ -49,15 +45,14 @@ def decoders(monkeypatch):
     assert all(child._process.poll() is not None for child in started)
 
 
-def check(run, runtime, options, files):
+def check(run, runtime, journal, files):
     windows = 4 * files
     for counts in (run.counts(), runtime.tally.snapshot()):  # Beam's, and this process's
         assert counts["files_readable"] == files
         assert counts["windows_planned"] == counts["windows_succeeded"] == windows
         assert counts["media_ms"] == files * 2000
         assert counts["bytes_read"] > 0
-    build(Journal(options.output), options.tables)
-    assert len(pd.read_parquet(Path(options.output) / "captions")) == windows
+    assert build(journal, frozenset({CAPTIONS}))[CAPTIONS] == windows
 
 
 def test_two_runs_at_once_report_right_counts(make_run, monkeypatch):
@@ -70,7 +65,7 @@ def test_two_runs_at_once_report_right_counts(make_run, monkeypatch):
         return encode(model, clips)
 
     monkeypatch.setattr(FavorModel, "encode", encode_when_both_do)
-    runs = [(*make_run(name, files), files) for name, files in (("small", 1), ("large", 3))]
+    runs = [make_run(name, files) for name, files in (("small", 1), ("large", 3))]
     threads = [threading.Thread(target=run.execute) for run, *_ in runs]
     for thread in threads:
         thread.start()
@@ -82,6 +77,6 @@ def test_two_runs_at_once_report_right_counts(make_run, monkeypatch):
 
 def test_two_runs_after_one_another_report_right_counts(make_run):
     for name, files in (("first", 2), ("second", 1)):
-        run, runtime, options = make_run(name, files)
+        run, *made = make_run(name, files)
         run.execute()
-        check(run, runtime, options, files)
+        check(run, *made)

@@ -7,7 +7,7 @@ import pytest
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
 from pipeline.output.record import JournalWriter
-from pipeline.output.tables import SCHEMAS, values
+from pipeline.output.tables import TABLES, values
 from transforms.rows import RESOLVED, Failure, Result
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -89,7 +89,7 @@ def test_the_dataset_has_each_row_once_in_order(journal, tmp_path):
     table = pq.read_table(tmp_path / "out" / "captions")
     assert table["uri"].to_pylist() == ["/001.mp4", "/002.mp4", "/003.mp4"]
     assert table.schema.metadata[b"favor"] == b"how"
-    assert table.schema.equals(SCHEMAS["captions"])
+    assert table.schema.equals(TABLES["captions"].schema)
 
 
 def test_the_dataset_shows_the_last_attempt_and_forgets_what_was_mended(journal, tmp_path):
@@ -116,4 +116,4 @@ def test_a_smaller_dataset_leaves_no_old_files(journal, tmp_path, monkeypatch):
 def test_every_row_type_fits_its_schema():
     for row in (result(1), failure()):
         table = "captions" if isinstance(row, Result) else "failures"
-        assert list(values(row)) == SCHEMAS[table].names
+        assert list(values(row)) == TABLES[table].schema.names

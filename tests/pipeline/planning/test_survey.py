@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from favor.media.isolation.decoder import IsolatedDecoder
-from favor.media.sampling import Sampling
-from jobs.run.execute import caption_question
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import Windowing
+from favor.models.base import GenerationOptions
+from jobs.run.questions import caption_question
 from pipeline.planning.survey import SEGMENTS, Survey, survey
 from transforms.elements import WHOLE_CORPUS, Identity, Segment
 from transforms.history import History
@@ -29,9 +31,10 @@ def archive(tmp_path_factory, write_clip):
 
 
 def surveyed(*patterns, seed=0, window_ms=500, **looking_on):
-    questions, identity, tally = (caption_question(),), Identity(*5 * [""]), Tally()
+    identity = Identity("", "", "", Windowing(window_ms), ClipNeeds(), GenerationOptions())
+    tally = Tally()
     with contextlib.closing(IsolatedDecoder()) as decoder:
-        planner = Planner(questions, identity, Sampling(0, "", window_ms), WHOLE_CORPUS, History(), decoder, tally)
+        planner = Planner((caption_question(),), identity, WHOLE_CORPUS, History(), decoder, tally)
         return survey([str(pattern) for pattern in patterns], Lister(WHOLE_CORPUS, tally), planner, seed, **looking_on)
 
 

@@ -7,11 +7,13 @@ import pyarrow as pa
 import pytest
 
 from favor.errors import FavorError
+from favor.evaluation.metrics import WordErrors
 from pipeline.output.dataset import build
 from pipeline.output.directory import REPORT_FILE, RUN_FILE
-from pipeline.output.journal import RESOLVED, Journal
+from pipeline.output.journal import Journal
+from pipeline.output.tables import SCHEMA_VERSION
 from pipeline.reporting.diff import SCHEMA, compare
-from transforms.rows import Failure, MediaRow, Result
+from transforms.rows import RESOLVED, Failure, MediaRow, Result
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -38,13 +40,14 @@ def media(name):
 def make(tmp_path):
     """A function that writes an output of some rows, and returns where."""
 
-    def write(name, captions=(), failures=(), readable=(), speed=10.0, **settings):
+    def write(name, captions=(), failures=(), readable=(), speed=10.0, schema=SCHEMA_VERSION, **settings):
         journal = Journal(f"{tmp_path}/{name}")
         for table, rows in (("captions", captions), ("failures", failures), ("media", map(media, readable))):
             for row in rows:
                 journal.write(table, [row])
         build(journal, frozenset({"captions"}))
-        journal.storage.write(json.dumps({"model": "favor-mini", **settings}).encode(), RUN_FILE)
+        made = {"schema": schema, "labels": {}, "tables": {"captions": {"model": "favor-mini", **settings}}}
+        journal.storage.write(json.dumps(made).encode(), RUN_FILE)
         report = {"windows": {"succeeded": len(captions)}, "times_real_time": speed}
         journal.storage.write(json.dumps(report).encode(), REPORT_FILE)
         return f"{tmp_path}/{name}"
@@ -59,7 +62,7 @@ def test_rows_are_joined_on_window_and_question(make):
     found = compare(a, b, taken.append)
     captions = found.tables["captions"]
     assert (captions.equal, captions.changed, captions.only_a, captions.only_b) == (1, 1, 1, 1)
-    assert (captions.words, captions.word_errors) == (6, 1)  # "boats" became "ships"; case and "!" do not count
+    assert captions.words == WordErrors(6, 1)  # "boats" became "ships"; case and "!" do not count
     rows = pa.concat_tables(taken)
     assert rows.schema == SCHEMA
     assert [(row["uri"], row["what"], row["text_a"], row["text_b"]) for row in rows.to_pylist()] == [
@@ -102,7 +105,8 @@ def test_settings_and_speed_are_told(make):
     a = make("a", [result(1, "x")], precision="float32")
     b = make("b", [result(1, "x")], precision="int8", speed=15.0)
     found = compare(a, b)
-    assert found.settings == {"precision": ("float32", "int8")}
+    assert found.settings == {"captions": {"precision": ["float32", "int8"]}}
+    assert "precision: float32 in A, int8 in B" in str(found)
     assert "10.0 and 15.0 seconds of video per second: 1.50 times" in str(found)
     assert json.loads(json.dumps(found.to_dict()))["tables"]["captions"]["word_error_rate"] == 0
 
@@ -110,12 +114,13 @@ def test_settings_and_speed_are_told(make):
 def test_a_run_that_did_nothing_has_no_speed(make):
     found = compare(make("a", [result(1, "x")]), make("b"))
     assert found.times_real_time == (10.0, None)
-    assert found.tables["captions"].word_error_rate is None
+    assert found.tables["captions"].words.rate is None
 
 
 def test_texts_without_a_word_are_counted(make):
     captions = compare(make("a", [result(1, "")]), make("b", [result(1, "a b")])).tables["captions"]
-    assert (captions.words, captions.word_errors, captions.word_error_rate) == (0, 2, None)
+    assert captions.words == WordErrors(0, 2)
+    assert captions.to_dict()["word_error_rate"] is None
 
 
 def test_what_is_no_output_is_refused(make, tmp_path):

@@ -1,0 +1,92 @@
+"""Models by name: packaged ones, model folders, and what other distributions register as entry points."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from favor.errors import FavorError
+from favor.models.base import ClipModel, ModelCard, ModelFamily
+from favor.models.favor.family import FavorFamily
+from favor.models.favor.folder import CONFIG
+from favor.models.favor.presets import PRESETS
+from favor.models.placement import Placement
+
+ENTRY_POINTS = "favor.models"
+AS_ASKED = Placement()
+
+
+def describe(name: str) -> ModelCard:
+    """Describes a model without loading its weights.
+
+    Args:
+        name: a packaged name, the name of an entry point of the group ``favor.models``, or a model folder. The
+            ``model_type`` in a folder's config.json is the entry point of its family; FAVOR's folders have none.
+
+    Raises:
+        FavorError: if there is no such model, or its family cannot be loaded.
+    """
+    return _family(name).describe(name)
+
+
+def open_model(name: str, placement: Placement = AS_ASKED) -> ClipModel:
+    """Loads a model.
+
+    Args:
+        name: as for `describe`.
+        placement: where it computes and in which precision; by default what suits this machine.
+
+    Raises:
+        FavorError: if there is no such model, it cannot be loaded, or this machine lacks the device.
+    """
+    return _family(name).open(name, placement)
+
+
+def _family(name: str) -> ModelFamily:
+    if name in PRESETS:
+        return FavorFamily()
+    registered = _registered()
+    if name in registered:
+        return _load(registered[name])
+    model_type = _model_type(Path(name), registered)
+    if model_type is None:
+        return FavorFamily()
+    if model_type not in registered:
+        raise FavorError(
+            f"{name} is a model of type {model_type!r}, which no installed distribution opens; "
+            f"there are {', '.join(registered) or 'none'}. Install the one that registers it in {ENTRY_POINTS}"
+        )
+    return _load(registered[model_type])
+
+
+def _registered() -> Mapping[str, EntryPoint]:
+    """The entry points by name, none of which is loaded."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+def _model_type(folder: Path, registered: Mapping[str, EntryPoint]) -> str | None:
+    """Reads which family a folder belongs to; None for FAVOR's.
+
+    Raises:
+        FavorError: if it is no model folder.
+    """
+    if not (folder / CONFIG).is_file():
+        known = ", ".join([*PRESETS, *registered])
+        raise FavorError(f"{folder} is neither a model folder (it has no {CONFIG}) nor one of the models {known}")
+    try:
+        values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except json.JSONDecodeError:
+        return None  # FAVOR's reader says what is wrong with it
+    return values.get("model_type") if isinstance(values, dict) else None
+
+
+def _load(point: EntryPoint) -> ModelFamily:
+    source = f"the model {point.name!r} that {point.dist.name if point.dist else 'a distribution'} registers"
+    try:
+        family = point.load()
+    except Exception as error:  # code of others may raise anything
+        raise FavorError(f"{source} as {point.value} cannot be loaded: {type(error).__name__}: {error}") from error
+    missing = [method for method in ("describe", "open") if not callable(getattr(family, method, None))]
+    if missing:
+        raise FavorError(f"{source} as {point.value} has no method {missing[0]}(); see favor.models.base.ModelFamily")
+    return family
