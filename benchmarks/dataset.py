@@ -15,10 +15,10 @@ from pathlib import Path
 
 import duckdb
 
-from favor.media.files import digest
-from pipeline.dataset import build
-from pipeline.journal import Journal
-from transforms.records import Result
+from favor.media.corpus.files import digest
+from pipeline.output.dataset import build
+from pipeline.output.journal import Journal
+from transforms.rows import Result
 
 ROWS, ROWS_PER_PART, WINDOWS_PER_FILE = 1_000_000, 5_000, 20
 WORDS = "a red ball rolls behind the blue box while somebody says that the bell rings twice and a dog barks".split()  # noqa: SIM905

@@ -23,7 +23,7 @@ import numpy as np
 
 from favor.media.clip import Clip
 from favor.media.decode import decode_windows
-from favor.media.isolation import ISOLATED
+from favor.media.isolation.decoder import ISOLATED
 
 SIZE = 224
 WINDOW_MS = 30_000

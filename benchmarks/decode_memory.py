@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from favor.media.files import MediaFile
-from favor.media.isolation import ISOLATED
+from favor.media.corpus.files import MediaFile
+from favor.media.isolation.decoder import ISOLATED
 from favor.media.sampling import spans
 
 LIMIT = 600e6  # bytes

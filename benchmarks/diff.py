@@ -14,10 +14,10 @@ from pathlib import Path
 import duckdb
 from dataset import write_journal
 
-from pipeline.dataset import build
-from pipeline.diff import compare
-from pipeline.journal import Journal
-from pipeline.storage import RUN_FILE
+from pipeline.output.dataset import build
+from pipeline.output.directory import RUN_FILE
+from pipeline.output.journal import Journal
+from pipeline.reporting.diff import compare
 
 ROWS = 200_000
 CHANGED = "SELECT * REPLACE (CASE WHEN hash(result_id) % 10 = 0 THEN text || ' again' ELSE text END AS text)"

@@ -5,27 +5,28 @@ Run it with:  python benchmarks/eager.py caption FILE --workers 2 --output DIR
 
 import sys
 
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 set_up()
 
-from pipeline import journal, supervisor  # noqa: E402 - behind what must come first
+from pipeline.execution import supervisor  # noqa: E402 - behind what must come first
+from pipeline.output import journal  # noqa: E402 - behind what must come first
 
 WORKER = "worker"
 
 
-def main() -> None:
+def run_worker() -> None:
     journal.FLUSH_SECONDS = 0.05
-    supervisor.COMMAND = (sys.executable, __file__, WORKER)
+    supervisor.WORKER_COMMAND = (sys.executable, __file__, WORKER)
     if sys.argv[1:] == [WORKER]:
-        from pipeline.worker import main as work
+        from pipeline.execution.worker import run_worker as work
 
         work()
     else:
-        from jobs.main import main as favor
+        from jobs.main import run_worker as favor
 
         favor()
 
 
 if __name__ == "__main__":
-    main()
+    run_worker()

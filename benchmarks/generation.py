@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from favor import Clip, FavorModel, GenerationOptions
-from favor.generation import generate
 from favor.importing.random_model import import_random
 from favor.importing.release import ImportOptions
-from favor.language import pad_left
+from favor.models.favor.generation import generate_tokens
+from favor.models.favor.language import pad_left
 
 QUESTIONS = [f"What is the source of the sound{' of the car' * place}?" for place in range(8)]
 NEW_TOKENS, ROUNDS = 128, 3
@@ -45,7 +45,7 @@ def run(model: FavorModel, prompts: list[Tensor], batch_size: int, tokens: int) 
     options = GenerationOptions(max_new_tokens=tokens, min_new_tokens=tokens)
     batches = [prompts[start : start + batch_size] for start in range(0, len(prompts), batch_size)]
     start = time.perf_counter()
-    rows = [row for batch in batches for row in generate(model.llm, *pad_left(batch), options)]
+    rows = [row for batch in batches for row in generate_tokens(model.llm, *pad_left(batch), options)]
     return time.perf_counter() - start, [row.token_ids for row in rows]
 
 

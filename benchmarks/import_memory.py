@@ -41,8 +41,8 @@ def write_release(folder: Path, release: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
-    from favor.checkpoints import read_config
     from favor.importing.origins import join_biases, origins, parameter_shapes
+    from favor.models.favor.folder import read_config
 
     config = read_config(folder)
     weights = {name: tensor for path in folder.glob("*.safetensors") for name, tensor in load_file(path).items()}
@@ -90,7 +90,7 @@ def main() -> None:
         for what, found in (("import --random", random), ("import", kept), ("import --merge-lora", merged)):
             report(what, found, sum(shards), limit)
         report("load in float16", peak("-c", LOAD, root / "kept"), sum(shards), 1.1 * sum(shards))
-        print(f"{'of which the interpreter':32} {peak('-c', 'import favor.model') / GIGABYTE:5.2f} GB")
+        print(f"{'of which the interpreter':32} {peak('-c', 'import favor.models.favor.model') / GIGABYTE:5.2f} GB")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import numpy as np
 
 from favor.media.clip import Clip
 from favor.media.decode import decode_windows
-from favor.media.isolation import IsolatedDecoder
+from favor.media.isolation.decoder import IsolatedDecoder
 
 
 @dataclasses.dataclass

@@ -29,7 +29,7 @@ def peak_bytes() -> int:
 def measure(folder: Path, dtype: str, quantization: str | None) -> tuple[int, int, int]:
     """Returns the parameters, their bytes as loaded, and by how much the peak grew."""
     from favor import FavorModel
-    from favor.memory import weight_bytes
+    from favor.models.favor.memory import weight_bytes
 
     FavorModel.from_pretrained("favor-mini", device="cpu", dtype=dtype, quantization=quantization)
     before = peak_bytes()

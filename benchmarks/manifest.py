@@ -15,9 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from favor.media.manifests import read_head
-from favor.media.selection import Selection
-from transforms.corpus import WHOLE_CORPUS, ListCorpus
+from favor.media.corpus.manifests import read_head
+from favor.media.corpus.selection import Selection
+from transforms.elements import WHOLE_CORPUS
+from transforms.listing import ListCorpus
 
 ROWS = 1_000_000
 

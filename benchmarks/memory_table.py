@@ -3,8 +3,8 @@
 Run it with:  python benchmarks/memory_table.py
 """
 
-from favor.memory import memory_need
-from favor.presets import PRESETS
+from favor.models.favor.memory import memory_need
+from favor.models.favor.presets import PRESETS
 
 WAYS = [("float32", None), ("float16", None), ("float16", "int8"), ("float16", "int4")]
 GIGABYTE = 10**9

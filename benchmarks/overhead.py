@@ -13,16 +13,16 @@ from pathlib import Path
 
 from corpus import copies
 
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 set_up()  # before torch is imported, as the command does it
 
 from favor import Clip, FavorModel  # noqa: E402
+from favor.media.corpus.files import MediaFile  # noqa: E402
 from favor.media.decode import decode_windows  # noqa: E402
-from favor.media.files import MediaFile  # noqa: E402
 from favor.media.probe import probe  # noqa: E402
 from favor.media.sampling import spans  # noqa: E402
-from jobs.common import caption_question, make_options  # noqa: E402
+from jobs.run.execute import caption_question, make_options  # noqa: E402
 from pipeline.options import RunOptions  # noqa: E402
 from pipeline.run import run  # noqa: E402
 

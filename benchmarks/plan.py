@@ -17,7 +17,7 @@ from pathlib import Path
 
 from corpus import SAMPLES, copies
 
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 set_up()  # before torch is imported, as the command does it
 

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from favor.media import cuts
+from favor.media.clock import Span
+from favor.media.corpus.files import MediaFile
 from favor.media.decode import decode_windows
-from favor.media.files import MediaFile
 from favor.media.probe import probe
 from favor.media.sampling import spans
-from favor.media.wanted import Span
+from favor.media.scenes import cuts
 
 SECONDS, RATE, LONGEST_SHOT = 240, 24, 12
 SOURCES = ("testsrc2", "gradients", "testsrc", "smptehdbars")
@@ -64,7 +64,7 @@ def seconds(action: Callable[[], object]) -> float:
 def measure(name: str, path: Path, truth: list[int], window_ms: int) -> None:
     duration = probe(MediaFile(str(path), path.stat().st_size, "")).duration_ms
     found: list[Span] = []
-    search = seconds(lambda: found.extend(cuts.scene_spans(str(path), (0, duration), window_ms)))
+    search = seconds(lambda: found.extend(cuts.find_scene_spans(str(path), (0, duration), window_ms)))
     decode = seconds(lambda: sum(1 for _ in decode_windows(str(path), spans(duration, window_ms), 224)))
     ends = [(start + window_ms, end) for start, end in found if start + window_ms < duration]
     gaps = [[abs(cut - target) for cut in truth if abs(cut - target) <= window_ms // 2] for target, _ in ends]

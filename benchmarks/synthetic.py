@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from favor.synthetic import SPLITS, TASKS, Item, generate
+from favor.synthetic import SPLITS, WORLD_TASKS, Item, generate_clips
 from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SOUNDS
 from favor.synthetic.world import write
 
@@ -22,10 +22,10 @@ NAMES = re.compile(rf"\b({'|'.join([*COLOURS, *SHAPES, *OWN_SOUNDS, *SOUNDS])})\
 
 def measure_speed(clips: int) -> None:
     """Prints clips made in each CPU second, and the seconds of video that is."""
-    generate(SPLITS["train"], 0, ["asr"])  # the voices are read once
+    generate_clips(SPLITS["train"], 0, ["asr"])  # the voices are read once
     for task in ("video_qa", "asr", "vqa", None):
         start = time.process_time()
-        made = [generate(SPLITS["train"], index, task and [task]) for index in range(clips)]
+        made = [generate_clips(SPLITS["train"], index, task and [task]) for index in range(clips)]
         taken = time.process_time() - start
         seconds = sum(clip.scene.seconds for clip in made)
         print(f"{task or 'all tasks':10} {clips / taken:6.1f} clips, {seconds / taken:6.0f} s of clip per CPU second")
@@ -47,7 +47,7 @@ def measure_guessing(scenes: int) -> None:
         for item in write(SPLITS["test"], index)[1]:
             if item.choices:
                 groups[item.task, item.kind or "-"].append(item)
-    for (task, kind), items in sorted(groups.items(), key=lambda group: TASKS.index(group[0][0])):
+    for (task, kind), items in sorted(groups.items(), key=lambda group: WORLD_TASKS.index(group[0][0])):
         majority = 100 * by_majority(items)
         chance = 100 * np.mean([1 / len(item.choices) for item in items])
         print(f"{task:9} {kind:13} {len(items):6} questions: majority {majority:3.0f} %, chance {chance:3.0f} %")

@@ -1,6 +1,6 @@
 """What an LLM answers from perfect facts, by the sort of question: the bound of what it can say of clips.
 
-Run it with:  python benchmarks/telling.py FOLDER [--perceived]  on a folder that favor.training.pretraining wrote. With
+Run it with:  python benchmarks/telling.py FOLDER [--perceived]  on a folder that mini wrote. With
 --perceived it answers from what the model perceives of the clips, asked each question, as it does for a user.
 """
 
@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from favor.model import FavorModel
+from favor.models.favor.model import FavorModel
 from favor.synthetic import SPLITS
 from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SIZES, SOUNDS, TEXTURES
 from favor.synthetic.world import render_clip, write_for
-from favor.training.pretraining.codes import FactCodes
-from favor.training.pretraining.facts import scene_facts
-from favor.training.pretraining.learning import Learning
-from favor.training.pretraining.rows import Asked, lay_out
+from mini.fact_tokens import FactCodes
+from mini.facts import scene_facts
+from mini.objective import PretrainingObjective
+from mini.packing import Asked, lay_out
 
 TASKS = ("vqa", "video_qa")
 NAMES = (*COLOURS, *SHAPES, *OWN_SOUNDS, *SIZES, *TEXTURES, *(noun for noun, _, _ in SOUNDS.values()))
@@ -45,9 +45,9 @@ def main() -> None:
     parser.add_argument("--perceived", action="store_true", help="answer from clips rather than from facts")
     options = parser.parse_args()
     model = FavorModel.from_pretrained(options.folder, device="cpu", dtype="float32")
-    learning = Learning(model, FactCodes(model.config.causal_qformer.hidden_size))
+    learning = PretrainingObjective(model, FactCodes(model.config.causal_qformer.hidden_size))
     if not learning.load(options.folder):
-        parser.error(f"{options.folder} holds no codes; give a folder that favor.training.pretraining wrote")
+        parser.error(f"{options.folder} holds no codes; give a folder that mini wrote")
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for index in range(options.scenes):
         scene, items = write_for(np.random.default_rng((SPLITS["validation"], index)), TASKS[index % len(TASKS)])

@@ -5,7 +5,7 @@ Run it with:  OMP_NUM_THREADS=1 python benchmarks/training.py
 
 import time
 
-from favor.model import FavorModel
+from favor.models.favor.model import FavorModel
 from favor.training.mixing import draw_batch
 from favor.training.objective import Objective
 from favor.training.parts import set_free

@@ -4,14 +4,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from favor.config import FavorConfig
     from favor.errors import FavorError, MediaError
-    from favor.features import Features
-    from favor.generation import Answer, GenerationOptions
     from favor.media.clip import Clip
     from favor.media.decode import read_clip
-    from favor.model import FavorModel
-    from favor.prompt import dialogue
+    from favor.models.base import Answer, GenerationOptions
+    from favor.models.favor.config import FavorConfig
+    from favor.models.favor.features import Features
+    from favor.models.favor.model import FavorModel
+    from favor.prompts import dialogue
 
 __version__ = "0.1.0"
 __all__ = [
@@ -29,15 +29,15 @@ __all__ = [
 
 # Imported at first use, so that `import favor` does not wait for torch.
 _HOMES = {
-    "Answer": "favor.generation",
+    "Answer": "favor.models.base",
     "Clip": "favor.media.clip",
-    "FavorConfig": "favor.config",
+    "FavorConfig": "favor.models.favor.config",
     "FavorError": "favor.errors",
-    "FavorModel": "favor.model",
-    "Features": "favor.features",
-    "GenerationOptions": "favor.generation",
+    "FavorModel": "favor.models.favor.model",
+    "Features": "favor.models.favor.features",
+    "GenerationOptions": "favor.models.base",
     "MediaError": "favor.errors",
-    "dialogue": "favor.prompt",
+    "dialogue": "favor.prompts",
     "read_clip": "favor.media.decode",
 }
 

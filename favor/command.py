@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]  # site-packages, or a checkout: the 
 PACKAGES = ("transforms", "pipeline", "jobs")
 
 
-def main() -> None:
+def run_command() -> None:
     """Runs the command line, or exits with one line if foreign packages hide ours."""
     hiding = find_foreign()
     if hiding:
@@ -26,9 +26,9 @@ def main() -> None:
     # Python looks in the current directory first when it runs a module (``-m``), as worker processes do. This process
     # did not look there, so its workers must not either: a ``pipeline.py`` of the user's would hide ours from them.
     os.environ["PYTHONSAFEPATH"] = "1"
-    from jobs.main import main as run
+    from jobs.main import main
 
-    run()
+    main()
 
 
 def find_foreign() -> list[Path]:

@@ -18,3 +18,7 @@ class MediaError(FavorError):
 
     def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
         return MediaError, (self.code, str(self))
+
+
+class ConfigError(FavorError, ValueError):
+    """A configuration that nothing can be made of; the message names the value and the remedy."""

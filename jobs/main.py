@@ -5,24 +5,24 @@ import importlib
 import click
 
 from favor import __version__
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 # Each subcommand and the module that holds it.
 COMMANDS = {
-    "caption": "caption",
-    "qa": "qa",
-    "transcribe": "transcribe",
-    "plan": "plan",
-    "status": "status",
-    "diff": "diff",
-    "import": "import_",
-    "synthesize": "synthesize",
-    "train": "train",
+    "caption": "run.caption",
+    "qa": "run.qa",
+    "transcribe": "run.transcribe",
+    "plan": "run.plan",
+    "status": "output.status",
+    "diff": "output.diff",
+    "import": "model.import_",
+    "synthesize": "model.synthesize",
+    "train": "model.train",
 }
 
 
 class JobGroup(click.Group):
-    """Finds a subcommand as ``command`` in its module."""
+    """Finds a subcommand NAME as ``NAME_command`` in its module."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Returns the subcommands in the order in which they are told."""
@@ -30,7 +30,9 @@ class JobGroup(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Returns a subcommand."""
-        return importlib.import_module(f"jobs.{COMMANDS[name]}").command if name in COMMANDS else None
+        if name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"jobs.{COMMANDS[name]}"), f"{name}_command")
 
 
 @click.group(cls=JobGroup, context_settings={"help_option_names": ["-h", "--help"]})

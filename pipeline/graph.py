@@ -3,12 +3,14 @@
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from pipeline.journal import Journal, RecordAnswers, RecordFailures, RecordMedia
 from pipeline.options import LOCAL_RUNNER, RunOptions
-from transforms.corpus import MEDIA, ListCorpus, Plan
+from pipeline.output.journal import Journal
+from pipeline.output.record import RecordAnswers, RecordFailures, RecordMedia
 from transforms.decode import DecodeWindows
-from transforms.failures import FAILURES
-from transforms.generate import FavorModelHandler, route
+from transforms.generate import ClipModelHandler, route
+from transforms.listing import ListCorpus
+from transforms.planning import PlanSegments
+from transforms.rows import FAILURES, MEDIA
 
 BATCHES_AHEAD = 1  # decoded while the model works on the batch before them
 
@@ -23,25 +25,25 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
         options: what is to be done.
         journal: where the rows go.
     """
-    plan = Plan(options.questions, options.identity, options.sampling, options.shard, journal.past)
+    plan = PlanSegments(options.questions, options.identity, options.sampling, options.shard, journal.history)
     decode = DecodeWindows(options.identity, options.sampling, BATCHES_AHEAD * options.batch_size)
-    handler = FavorModelHandler(
+    handler = ClipModelHandler(
         options.identity,
         options.generation,
         options.batch_size,
         options.device,
         options.dtype,
         options.quantization,
-        frozenset(options.alone),
+        frozenset(options.suspects),
     )
 
-    lister = ListCorpus(options.shard, options.selection, options.labels, journal.past)
+    lister = ListCorpus(options.shard, options.selection, options.labels, journal.history)
     listed = (
         pipeline
         | "Corpus" >> beam.Create([options.corpus])
         | "List" >> beam.ParDo(lister).with_outputs(FAILURES, main="files")
     )
-    planned = spread(listed.files, "SpreadFiles", options) | "Plan" >> beam.ParDo(plan).with_outputs(
+    planned = spread(listed.files, "SpreadFiles", options) | "PlanSegments" >> beam.ParDo(plan).with_outputs(
         FAILURES, MEDIA, main="segments"
     )
     decoded = spread(planned.segments, "SpreadSegments", options) | "Decode" >> beam.ParDo(decode).with_outputs(
@@ -55,7 +57,7 @@ def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) 
 
     generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal))
     planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal))
-    for stage, outputs in (("List", listed), ("Plan", planned), ("Decode", decoded), ("Generate", generated)):
+    for stage, outputs in (("List", listed), ("PlanSegments", planned), ("Decode", decoded), ("Generate", generated)):
         outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal))
 
 

@@ -5,13 +5,12 @@ import json
 from typing import Any
 
 from favor import GenerationOptions
+from favor.media.corpus.selection import EVERYTHING, Selection
 from favor.media.sampling import Sampling
-from favor.media.selection import EVERYTHING, Selection
-from favor.model import choose_device
-from pipeline.table_files import PLAIN, Layout
-from transforms.corpus import WHOLE_CORPUS, Shard
-from transforms.past import NO_RETRIES, Retrying
-from transforms.records import Identity, Question
+from favor.models.favor.model import choose_device
+from pipeline.output.formats import PLAIN, Layout
+from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard
+from transforms.history import NO_RETRIES, RetryPolicy
 
 CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
 GPU_BATCH_SIZE = 16
@@ -47,8 +46,8 @@ class RunOptions:
         labels: the columns that rows carry from manifests, and their types.
         layout: how the final tables lie in the output.
         streamed: whether the corpus is too long to be planned before the first window is decoded.
-        alone: the ids of windows on which a process has died; the model sees each of them alone.
-        retrying: which failures of earlier runs are tried again.
+        suspects: the ids of windows on which a process has died; the model sees each of them suspects.
+        retry_policy: which failures of earlier runs are tried again.
     """
 
     corpus: tuple[str, ...]
@@ -70,8 +69,8 @@ class RunOptions:
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     streamed: bool = False
     layout: Layout = PLAIN
-    alone: tuple[str, ...] = ()
-    retrying: Retrying = NO_RETRIES
+    suspects: tuple[str, ...] = ()
+    retry_policy: RetryPolicy = NO_RETRIES
 
     @property
     def tables(self) -> frozenset[str]:
@@ -98,7 +97,7 @@ class RunOptions:
                 "shard": Shard(**values["shard"]),
                 "layout": Layout(tuple(values["layout"]["formats"]), values["layout"]["partition_by"]),
                 "selection": Selection(**{**values["selection"], "exclude": tuple(values["selection"]["exclude"])}),
-                "alone": tuple(values["alone"]),
-                "retrying": Retrying(**values["retrying"]),
+                "suspects": tuple(values["suspects"]),
+                "retry_policy": RetryPolicy(**values["retry_policy"]),
             }
         )

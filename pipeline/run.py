@@ -9,19 +9,20 @@ from pathlib import Path
 from fsspec.implementations.local import LocalFileSystem
 
 from favor.errors import FavorError
-from favor.media.listing import absolute_uri
-from favor.media.stores import find_store, store_errors
-from pipeline.dataset import build
-from pipeline.journal import Journal
-from pipeline.labels import check_partition, united
-from pipeline.lease import Lease
+from favor.io.stores import find_store, store_errors
+from favor.media.corpus.listing import absolute_uri
+from pipeline.execution.runners import make_run
+from pipeline.inputs import united
 from pipeline.options import RunOptions
-from pipeline.progress import shown
-from pipeline.published import published
-from pipeline.report import Summary, table_metadata
-from pipeline.runners import make_run
-from pipeline.schema import SCHEMA_VERSION, check_schema
-from pipeline.storage import RUN_FILE, Storage
+from pipeline.output.dataset import build
+from pipeline.output.directory import RUN_FILE, OutputDirectory
+from pipeline.output.formats import check_partition
+from pipeline.output.heartbeat import heartbeat
+from pipeline.output.journal import Journal
+from pipeline.output.lease import Lease
+from pipeline.output.tables import SCHEMA_VERSION, check_schema, table_metadata
+from pipeline.reporting.progress import shown
+from pipeline.reporting.report import Summary
 
 
 def run(options: RunOptions, overwrite: bool = False) -> Summary:
@@ -39,16 +40,16 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
         OSError: if the output cannot be written.
     """
     started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
-    storage = Storage(options.output)
+    storage = OutputDirectory(options.output)
     check_output(options.output, options.corpus)
     try:
         lease = Lease(storage)
         options = claim(storage, options, overwrite)
     except store_errors(NotImplementedError) as error:
         raise FavorError(f"cannot use {options.output} as --output: {error}") from error
-    journal = Journal(options.output, table_metadata(options), options.labels, options.retrying)
+    journal = Journal(options.output, table_metadata(options), options.labels, options.retry_policy)
     work = make_run(options, journal)
-    with published(work.counts, storage, lease.stop_if_lost):
+    with heartbeat(work.counts, storage, lease.stop_if_lost):
         lease.check()
         with shown(work.counts):
             work.execute()
@@ -76,7 +77,7 @@ def check_output(output: str, corpus: tuple[str, ...]) -> None:
             raise FavorError(f"{path} is a file, so --output {output} cannot be a directory; choose another")
 
 
-def claim(storage: Storage, options: RunOptions, overwrite: bool) -> RunOptions:
+def claim(storage: OutputDirectory, options: RunOptions, overwrite: bool) -> RunOptions:
     """Makes sure that all rows of an output are made in one way, which is written in ``run.json``.
 
     Returns:

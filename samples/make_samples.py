@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from favor.synthetic.encoding import write_scene
+from favor.synthetic.rendering.film import write_scene
 from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, Waypoint
-from favor.synthetic.sentences import LEAD, say
+from favor.synthetic.writing.sentences import LEAD, say
 
 FOLDER = Path(__file__).parent
 

@@ -15,7 +15,7 @@ import pytest
 from av.audio.frame import AudioFrame
 from av.video.frame import VideoFrame
 
-from pipeline.environment import set_up
+from pipeline.execution.environment import set_up
 
 set_up()  # before anything imports torch
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # before anything imports gcsfs: emulators speak no gRPC
@@ -161,10 +161,43 @@ def film_with_cuts(write_film, tmp_path_factory) -> tuple[Path, list[tuple[int, 
 @pytest.fixture(scope="session")
 def untrained_folder(tmp_path_factory):
     """A folder of favor-mini with random weights."""
-    from favor.checkpoints import PACKAGED, write_config
-    from favor.presets import FAVOR_MINI
+    from favor.models.favor.folder import PACKAGED, write_config
+    from favor.models.favor.presets import FAVOR_MINI
 
     folder = tmp_path_factory.mktemp("models") / "untrained"
     shutil.copytree(PACKAGED / FAVOR_MINI.name, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     write_config(dataclasses.replace(FAVOR_MINI, seed=0), folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """A folder of a model of FAVOR's whole structure, small enough to train in seconds."""
+    from favor.models.favor import config as sizes
+    from favor.models.favor.loading import initialise
+    from favor.models.favor.model import FavorModel
+    from favor.models.favor.presets import FAVOR_MINI
+
+    tiny = dataclasses.replace(
+        FAVOR_MINI,
+        name="tiny",
+        visual=sizes.VisualConfig(32, 64, 1, 2, image_size=64, patch_size=8),
+        image_qformer=sizes.ImageQFormerConfig(1024, 32, 1, 2, 64, max_position_embeddings=256),
+        speech=sizes.SpeechConfig(16, 1, 2, 32, max_source_positions=250),
+        causal_qformer=sizes.CausalQFormerConfig(32, 1, 2, 64, max_positions=320, direction="paper"),
+        language=sizes.LanguageConfig(2048, 48, 96, 2, 2),
+        lora=sizes.LoraConfig(rank=4, alpha=4),
+    )
+    folder = tmp_path_factory.mktemp("models") / tiny.name
+    model = FavorModel(tiny, FavorModel.from_pretrained("favor-mini", device="cpu").prompter)
+    initialise(model, seed=0)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny(tiny_folder):
+    """The tiny model, loaded from its folder as a user would."""
+    from favor.models.favor.model import FavorModel
+
+    return FavorModel.from_pretrained(tiny_folder, device="cpu")

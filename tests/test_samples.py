@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from favor.media.decode import read_clip
-from favor.model import FavorModel
-from favor.prompt import CAPTION_PROMPT, TRANSCRIBE_PROMPT
-from favor.synthetic.captions import caption
+from favor.models.favor.model import FavorModel
+from favor.prompts import CAPTION_PROMPT, TRANSCRIBE_PROMPT
+from favor.synthetic.questions.captions import caption
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 

@@ -13,11 +13,12 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
-from favor.media.isolation import ISOLATED
+from favor.media.isolation.decoder import ISOLATED
 from favor.media.sampling import Sampling
-from transforms.failures import FAILURES, captured
+from transforms.elements import Identity, Segment, Window
+from transforms.failures import captured
 from transforms.metrics import Tally, count, count_all, timed, timed_items
-from transforms.records import Failure, Identity, Segment, Window
+from transforms.rows import FAILURES, Failure
 
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 

@@ -7,11 +7,9 @@ import aiohttp
 import av
 
 from favor.errors import FavorError, MediaError
-from favor.media.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
-from favor.media.stores import store_errors
-from transforms.records import RESOLVED, Failure
-
-FAILURES = "failures"  # the tag of the output that carries them
+from favor.io.stores import store_errors
+from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
+from transforms.rows import RESOLVED, Failure
 
 # What archives and networks do wrong, the narrowest first; anything else is a mistake in the code and stops the run.
 CODES: tuple[tuple[type[Exception], str], ...] = (

@@ -10,17 +10,18 @@ from apache_beam.ml.inference.base import ModelHandler
 from apache_beam.pvalue import TaggedOutput
 
 from favor import Answer, FavorModel, GenerationOptions
-from transforms.failures import FAILURES, failure
+from transforms.elements import Answered, Identity, Question, Window
+from transforms.failures import failure
 from transforms.halving import MODEL_ERRORS, Failed, Halving, is_out_of_memory
 from transforms.in_flight import IN_FLIGHT
 from transforms.metrics import Tally, count_all, timed
-from transforms.records import Answered, Failure, Identity, Question, Result, Window
+from transforms.rows import FAILURES, Failure, Result
 
 FRAME_SHARES = (2, 4)  # where one window does not fit in memory, every second frame is tried, then every fourth
 NO_AUDIO = "no_audio"  # why a window without sound has an empty transcript
 
 
-class FavorModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
+class ClipModelHandler(ModelHandler[Window, Answered | Failure, FavorModel]):
     """Answers the questions about windows with one model per process, in batches of windows of several files.
 
     The encoders run once per window, however many questions there are. A window without sound is not transcribed: its

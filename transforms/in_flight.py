@@ -5,9 +5,10 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 
-from transforms.records import Failure, Identity, Window
+from transforms.elements import Identity, Window
+from transforms.rows import Failure
 
-CRASHED = "worker_crashed"
+WORKER_CRASHED = "worker_crashed"
 
 
 class InFlight:
@@ -44,7 +45,7 @@ def window_id_of(note: str) -> str:
 def crashed(note: str, message: str) -> Failure:
     """Makes the failure of the window that a note is about."""
     row = json.loads(note)
-    return Failure(**row, stage="generate", code=CRASHED, message=f"{row['uri']}: {message}")
+    return Failure(**row, stage="generate", code=WORKER_CRASHED, message=f"{row['uri']}: {message}")
 
 
 IN_FLIGHT = InFlight()

@@ -10,7 +10,7 @@ from typing import TypeVar
 from apache_beam.metrics import Metrics
 
 NAMESPACE = "favor"
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 
 class Tally:
@@ -64,7 +64,7 @@ def timed(stage: str, add: Callable[[str, int], None] = count) -> Iterator[None]
         add(f"{stage}_us", (time.perf_counter_ns() - start) // 1000)
 
 
-def timed_items(stage: str, items: Iterable[Item], add: Callable[[str, int], None] = count) -> Iterator[Item]:
+def timed_items(stage: str, items: Iterable[_Item], add: Callable[[str, int], None] = count) -> Iterator[_Item]:
     """Yields the items; the time that it takes to make them goes where `timed` puts it."""
     iterator = iter(items)
     while True:

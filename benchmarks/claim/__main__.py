@@ -26,9 +26,9 @@ from outcome import report
 from torch import Tensor
 from variants import TITLES, Variant
 
-from favor.model import FavorModel
-from favor.placement import choose_device
-from favor.training.pretraining.loop import Course, Measures, learn
+from favor.models.favor.model import FavorModel
+from favor.models.placement import choose_device
+from mini.loop import Course, Measures, learn
 
 DIVERSITY = 0.1
 LLM_FACTOR = 0.05  # of the learning rate: the LLM reads already, and would forget it before there is something to read

@@ -12,14 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from favor.config import SPEECH_TOKENS_PER_FRAME
 from favor.media.clip import Clip
-from favor.model import FavorModel
+from favor.models.favor.config import SPEECH_TOKENS_PER_FRAME
+from favor.models.favor.model import FavorModel
 from favor.synthetic import SPLITS
-from favor.synthetic.choosing import shuffled
-from favor.synthetic.items import CAUSAL, FINE, STATIC, Item
+from favor.synthetic.chance import shuffled
+from favor.synthetic.questions.items import CAUSAL, FINE, STATIC, Item
 from favor.synthetic.world import ask_more, render_clip, write_for
-from favor.training.pretraining.rows import Asked, each_tensor
+from mini.packing import Asked, each_tensor
 
 TASKS = ("video_qa", "avsd", "avssd")  # that ask about what is shorter than a second, and about order and cause
 KINDS = (STATIC, FINE, CAUSAL)

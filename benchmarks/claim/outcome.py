@@ -7,7 +7,7 @@ import pandas as pd
 from clips import KINDS
 from variants import TITLES
 
-from favor.synthetic.items import STATIC
+from favor.synthetic.questions.items import STATIC
 
 BOTH = "audio and video"
 RESAMPLES, INTERVAL = 2000, (2.5, 97.5)  # of the bootstrap; percentiles

@@ -12,15 +12,14 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
-from favor.aligner import Aligner
-from favor.initialise import initialise
-from favor.model import FavorModel
-from favor.qformer import CausalQFormerLayer
-from favor.synchronise import audio_frames
-from favor.training.losses import IGNORED, diversity_loss
-from favor.training.pretraining.codes import leave_adapters
-from favor.training.pretraining.rows import EVENNESS, Asked, Told
-from favor.weights.make_initial import place, waves
+from favor.models.favor.aligner import Aligner, audio_frames
+from favor.models.favor.loading import initialise
+from favor.models.favor.model import FavorModel
+from favor.models.favor.qformer import CausalQFormerLayer
+from favor.training.objective import IGNORED, diversity_loss
+from mini.fact_tokens import disable_adapters
+from mini.initial_weights import place, waves
+from mini.packing import EVENNESS, Asked, PackedResult
 
 TITLES = {
     "favor": "(a) FAVOR",
@@ -61,23 +60,23 @@ class Variant(nn.Module):
         start(self.model.aligner, base.aligner)
         rest = {name: value for name, value in base.state_dict().items() if not name.startswith("aligner.")}
         self.model.load_state_dict(self.model.state_dict() | rest)
-        leave_adapters(self.model)
+        disable_adapters(self.model)
         self.model.llm.set_attn_implementation("eager")  # for short questions it is faster than the fused kernel
         self.model.requires_grad_(False)
         self.runs = RUNS.get(name, (("visual", "speech"),))
 
-    def in_half_precision(self, seen: Seen, asked: Sequence[Asked]) -> tuple[Told, Tensor]:
+    def in_half_precision(self, seen: Seen, asked: Sequence[Asked]) -> tuple[PackedResult, Tensor]:
         """As ``forward``, with all parameters in bfloat16; their gradients are float32, as they are."""
         parts = self.model.named_parameters(prefix="model")
         halves = {name: one.bfloat16() for name, one in parts if name.startswith(("model.aligner.", "model.llm."))}
-        told: tuple[Told, Tensor] = torch.func.functional_call(self, halves, (seen, asked))
+        told: tuple[PackedResult, Tensor] = torch.func.functional_call(self, halves, (seen, asked))
         return told
 
-    def forward(self, seen: Seen, asked: Sequence[Asked]) -> tuple[Told, Tensor]:
+    def forward(self, seen: Seen, asked: Sequence[Asked]) -> tuple[PackedResult, Tensor]:
         """What the LLM answers, and the diversity loss.
 
         It reads each clip once and then its questions, those of like length together: on a CPU that takes less than
-        rows of all questions (``favor.training.pretraining.rows.Reader``), where attention computes what is masked.
+        rows of all questions (``mini.packing.PackedLoss``), where attention computes what is masked.
         """
         runs = [self._query(seen, run) for run in self.runs]
         tokens, is_there = (torch.cat([run[place] for run in runs], dim=1) for place in (0, 1))
@@ -92,7 +91,7 @@ class Variant(nn.Module):
         answers = [self._answer(read, is_read, [pairs[n] for n in part]) for part in parts]
         losses, right, counts = (torch.cat(part) for part in zip(*answers, strict=True))
         loss = (losses * counts**-EVENNESS).sum() / (counts ** (1 - EVENNESS)).sum()
-        return Told(loss, right[order.argsort()]), torch.stack([diversity for _, _, diversity in runs]).mean()
+        return PackedResult(loss, right[order.argsort()]), torch.stack([diversity for _, _, diversity in runs]).mean()
 
     def _query(self, seen: Seen, run: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens (clips, blocks, queries, width), which blocks there are (clips, blocks), and the diversity loss."""

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from favor.config import FavorConfig
-from favor.encoders.sound import UNUSED_RELEASED
 from favor.errors import FavorError
-from favor.importing.origins import Blip, Origin, Shape
+from favor.importing.names import SKIPPED
+from favor.importing.origins import Blip, Origin, TensorShape
 from favor.importing.tensor_files import TensorSource
-from favor.released_names import IGNORED
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.encoders.sound import UNUSED_RELEASED
 
 # The text branch of the causal Q-Former, heads, and the other half of Whisper and of InstructBLIP.
 UNUSED = {
@@ -24,7 +24,7 @@ UNUSED = {
 
 def check(
     config: FavorConfig,
-    shapes: Mapping[str, Shape],
+    shapes: Mapping[str, TensorShape],
     found: Mapping[str, Origin],
     sources: Mapping[str, TensorSource],
     blip: Blip,
@@ -54,13 +54,13 @@ def check(
 
 def unused(source: str, config: FavorConfig, blip: Blip) -> re.Pattern[str]:
     """What a released file may hold beside what is used."""
-    patterns = [IGNORED.pattern, UNUSED.get(blip if source == "instructblip" else source)]
+    patterns = [SKIPPED.pattern, UNUSED.get(blip if source == "instructblip" else source)]
     if source == "eva":
         patterns.append(rf"blocks\.{config.visual.num_hidden_layers}\..*")  # the block too many
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns if pattern))
 
 
-def _check_keys(source: TensorSource, wanted: Mapping[str, Shape], unused: re.Pattern[str]) -> None:
+def _check_keys(source: TensorSource, wanted: Mapping[str, TensorShape], unused: re.Pattern[str]) -> None:
     missing = [key for key in wanted if key not in source.specs]
     if missing:
         raise FavorError(f"{source.path} lacks {_listed(missing)}; is it whole, and the right file?")
@@ -71,7 +71,7 @@ def _check_keys(source: TensorSource, wanted: Mapping[str, Shape], unused: re.Pa
         )
 
 
-def _check_tensors(source: TensorSource, wanted: Mapping[str, Shape]) -> None:
+def _check_tensors(source: TensorSource, wanted: Mapping[str, TensorShape]) -> None:
     for key, shape in wanted.items():
         spec = source.specs[key]
         if spec.shape != shape:

@@ -8,11 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from favor.config import FavorConfig
-from favor.model import FavorModel
-from favor.released_names import image_qformer_names, released_names, visual_biases, visual_names
+from favor.importing.names import image_qformer_names, released_names, visual_biases, visual_names
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.model import FavorModel
 
-Shape = tuple[int, ...]
+TensorShape = tuple[int, ...]
 Blip = Literal["lavis", "hub"]  # the image Q-Former's two forms; the hub's holds the ViT too
 
 
@@ -50,19 +50,19 @@ class Origin:
     keys: tuple[tuple[str, str], ...]
     combine: Callable[..., Tensor] = copy
 
-    def key_shape(self, shape: Shape) -> Shape:
+    def key_shape(self, shape: TensorShape) -> TensorShape:
         """The shape of each part of a parameter of this shape, unless it is merged."""
         return (shape[0] // 3,) if self.combine is join_biases else shape
 
 
-def parameter_shapes(config: FavorConfig) -> dict[str, Shape]:
+def parameter_shapes(config: FavorConfig) -> dict[str, TensorShape]:
     """All parameters of a model and their shapes, without its memory."""
     with torch.device("meta"):
         model = FavorModel(config)
     return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
 
 
-def origins(config: FavorConfig, names: Mapping[str, Shape], blip: Blip) -> dict[str, Origin]:
+def origins(config: FavorConfig, names: Mapping[str, TensorShape], blip: Blip) -> dict[str, Origin]:
     """Finds each parameter's place in the released files; adapters are kept apart.
 
     Args:
@@ -107,10 +107,10 @@ def merged(config: FavorConfig, adapted: Mapping[str, Origin]) -> dict[str, Orig
     return whole
 
 
-def released_layout(config: FavorConfig, blip: Blip = "lavis") -> dict[str, dict[str, Shape]]:
+def released_layout(config: FavorConfig, blip: Blip = "lavis") -> dict[str, dict[str, TensorShape]]:
     """The names and shapes of a model in the released files, such as ``{"delta": {"llama_proj.bias": (5120,)}}``."""
     shapes = parameter_shapes(config)
-    layout: dict[str, dict[str, Shape]] = {}
+    layout: dict[str, dict[str, TensorShape]] = {}
     for name, origin in origins(config, shapes, blip).items():
         for source, key in origin.keys:
             layout.setdefault(source, {})[key] = origin.key_shape(shapes[name])
@@ -124,7 +124,7 @@ def _lavis_origins(config: FavorConfig) -> dict[str, Origin]:
     return named | {name: Origin((("instructblip", key),)) for name, key in image_qformer_names(config).items()}
 
 
-def _hub_origins(names: Mapping[str, Shape]) -> dict[str, Origin]:
+def _hub_origins(names: Mapping[str, TensorShape]) -> dict[str, Origin]:
     ours = {"visual.vit.": "vision_model.", "image_qformer.qformer.": "qformer.", "image_qformer.": ""}
     hub_names = {}
     for name in _in(names, "visual") + _in(names, "image_qformer"):
@@ -133,5 +133,5 @@ def _hub_origins(names: Mapping[str, Shape]) -> dict[str, Origin]:
     return {name: Origin((("instructblip", key),)) for name, key in hub_names.items()}
 
 
-def _in(names: Mapping[str, Shape], module: str) -> list[str]:
+def _in(names: Mapping[str, TensorShape], module: str) -> list[str]:
     return [name for name in names if name.startswith(f"{module}.")]

@@ -8,17 +8,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from favor.config import FavorConfig
 from favor.importing.origins import parameter_shapes
-from favor.importing.progress import Progress
 from favor.importing.release import ImportOptions
-from favor.importing.shards import Entry
-from favor.importing.staging import staged
 from favor.importing.tensor_files import Spec
 from favor.importing.tokenizers import read_tokenizers
-from favor.importing.writing import write_model
-from favor.initialise import initial_values
-from favor.presets import preset
+from favor.importing.writing import ByteProgress, PendingTensor, write_model
+from favor.io.staging import staged
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.folder import CONFIG
+from favor.models.favor.loading import initial_values
+from favor.models.favor.presets import preset
 
 RELEASED_DTYPE = torch.float16
 
@@ -29,7 +28,7 @@ def import_random(
     options: ImportOptions | None = None,
     seed: int = 0,
     tokenizers: Mapping[str, Path] | None = None,
-    progress: Progress | None = None,
+    progress: ByteProgress | None = None,
 ) -> None:
     """Makes a model folder of random weights, the same for the same seed.
 
@@ -44,22 +43,22 @@ def import_random(
     Raises:
         FavorError: if the sizes make no model, or a tokenizer does not fit.
     """
-    options, progress = options or ImportOptions(), progress or Progress()
+    options, progress = options or ImportOptions(), progress or ByteProgress()
     config = preset(name).override({**options.config, "seed": seed})
     if options.merge_lora:
         config = dataclasses.replace(config, lora=None)
     facts = {"random": name, "seed": seed, **options.facts()}
-    with staged(output, options.overwrite) as folder:
+    with staged(output, CONFIG if options.overwrite else None) as folder:
         entries = random_entries(config, options.dtype or RELEASED_DTYPE)
         pair = read_tokenizers(config, tokenizers or {})
         write_model(folder, config, entries, pair, facts, options.shard_bytes, progress)
 
 
-def random_entries(config: FavorConfig, dtype: torch.dtype) -> list[Entry]:
+def random_entries(config: FavorConfig, dtype: torch.dtype) -> list[PendingTensor]:
     """The random weights of a model, made one by one when they are written."""
     seed = config.seed or 0
     return [
-        Entry(parameter, Spec(shape, dtype), functools.partial(_values, parameter, shape, seed))
+        PendingTensor(parameter, Spec(shape, dtype), functools.partial(_values, parameter, shape, seed))
         for parameter, shape in parameter_shapes(config).items()
     ]
 

@@ -10,21 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from favor.config import FavorConfig
 from favor.errors import FavorError
 from favor.importing import accounting
-from favor.importing.fetch import fetch
-from favor.importing.opening import Opened, describe_files, open_release, used_files
 from favor.importing.origins import Origin, merged, origins, parameter_shapes
-from favor.importing.progress import Progress
-from favor.importing.recipes import Recipe, recipe
-from favor.importing.shards import SHARD_BYTES, Entry
-from favor.importing.sizes import read_config
-from favor.importing.staging import staged
+from favor.importing.releases import Release, recipe
+from favor.importing.sizes import read_hub_sizes
+from favor.importing.sources import Opened, describe_files, fetch, open_release, used_files
 from favor.importing.tensor_files import Spec, TensorSource
 from favor.importing.tokenizers import read_tokenizers
-from favor.importing.writing import write_model
-from favor.presets import preset
+from favor.importing.writing import SHARD_BYTES, ByteProgress, PendingTensor, write_model
+from favor.io.staging import staged
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.folder import CONFIG
+from favor.models.favor.presets import preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +54,7 @@ def import_release(
     given: Mapping[str, str],
     output: Path,
     options: ImportOptions | None = None,
-    progress: Progress | None = None,
+    progress: ByteProgress | None = None,
 ) -> None:
     """Makes a model folder of released files.
 
@@ -70,21 +68,21 @@ def import_release(
     Raises:
         FavorError: if a file is missing, damaged, of another kind or does not fit the others; nothing is written then.
     """
-    options, progress, chosen = options or ImportOptions(), progress or Progress(), recipe(name)
+    options, progress, chosen = options or ImportOptions(), progress or ByteProgress(), recipe(name)
     with (
-        staged(output, options.overwrite) as folder,
+        staged(output, CONFIG if options.overwrite else None) as folder,
         tempfile.TemporaryDirectory(prefix=f"{folder.name}.downloads", dir=folder.parent) as downloads,
     ):
         paths = fetch_all(chosen, given, Path(downloads))
         files = {option: used_files(option, path) for option, path in paths.items()}
         sources = describe_files(given, files, progress)
-        config, entries = plan(preset(name), open_release(paths, files), options)
+        config, entries = plan_folder(preset(name), open_release(paths, files), options)
         tokenizers = read_tokenizers(config, paths)
         facts = {"recipe": name, **options.facts(), "sources": sources}
         write_model(folder, config, entries, tokenizers, facts, options.shard_bytes, progress)
 
 
-def fetch_all(chosen: Recipe, given: Mapping[str, str], downloads: Path) -> dict[str, Path]:
+def fetch_all(chosen: Release, given: Mapping[str, str], downloads: Path) -> dict[str, Path]:
     """Finds the sources of a recipe, or brings them.
 
     Raises:
@@ -109,7 +107,7 @@ def fetch_all(chosen: Recipe, given: Mapping[str, str], downloads: Path) -> dict
     return paths
 
 
-def plan(base: FavorConfig, opened: Opened, options: ImportOptions) -> tuple[FavorConfig, list[Entry]]:
+def plan_folder(base: FavorConfig, opened: Opened, options: ImportOptions) -> tuple[FavorConfig, list[PendingTensor]]:
     """Decides what will be written, after each key of each file was accounted for.
 
     Args:
@@ -123,7 +121,7 @@ def plan(base: FavorConfig, opened: Opened, options: ImportOptions) -> tuple[Fav
     Raises:
         FavorError: if the files make no model.
     """
-    config = read_config(base, opened.tensors, opened.configs, opened.blip, options.config)
+    config = read_hub_sizes(base, opened.tensors, opened.configs, opened.blip, options.config)
     shapes = parameter_shapes(config)
     found = origins(config, shapes, opened.blip)
     accounting.check(config, shapes, found, opened.tensors, opened.blip)
@@ -140,10 +138,10 @@ def _entry(
     shape: tuple[int, ...],
     tensors: Mapping[str, TensorSource],
     dtype: torch.dtype | None,
-) -> Entry:
+) -> PendingTensor:
     source, key = origin.keys[0]
     spec = Spec(shape, dtype or tensors[source].specs[key].dtype)
-    return Entry(name, spec, functools.partial(_load, origin, tensors))
+    return PendingTensor(name, spec, functools.partial(_load, origin, tensors))
 
 
 def _load(origin: Origin, tensors: Mapping[str, TensorSource]) -> Tensor:

@@ -5,13 +5,17 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from favor.config import FavorConfig
-from favor.encoders.sound import sound_config_from_cfg
-from favor.errors import FavorError
-from favor.importing.hub_sizes import Values, blip_sizes, check_layers, language_sizes, speech_sizes
+from huggingface_hub.errors import StrictDataclassError
+from transformers import InstructBlipConfig, LlamaConfig, WhisperConfig
+
+from favor.errors import ConfigError, FavorError
 from favor.importing.origins import Blip
 from favor.importing.tensor_files import TensorSource
-from favor.values import ConfigError, merge_values
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.encoders.sound import sound_config_from_cfg
+from favor.structs import merge_values
+
+Section = dict[str, Any]
 
 BLOCK = r"blocks\.(\d+)\."
 BLIP_LAYER = r"Qformer\.bert\.encoder\.layer\.(\d+)\."
@@ -20,10 +24,10 @@ CROSS_LAYER = r"Qformer\.bert\.encoder\.layer\.(\d+)\.crossattention\."
 LORA = "llama_model.base_model.model.model.layers.0.self_attn.{}.lora_A.default.weight"
 
 
-def read_config(
+def read_hub_sizes(
     preset: FavorConfig,
     sources: Mapping[str, TensorSource],
-    hub_configs: Mapping[str, Values],
+    hub_configs: Mapping[str, Section],
     blip: Blip,
     given: Mapping[str, Any],
 ) -> FavorConfig:
@@ -49,10 +53,10 @@ def read_config(
 def _read(
     preset: FavorConfig,
     sources: Mapping[str, TensorSource],
-    hub_configs: Mapping[str, Values],
+    hub_configs: Mapping[str, Section],
     blip: Blip,
     given: Mapping[str, Any],
-) -> dict[str, Values]:
+) -> dict[str, Section]:
     """What the files tell, by the sections of a configuration."""
     whisper, llama = speech_sizes(hub_configs["whisper"]), language_sizes(hub_configs["llm"])
     check_layers(sources["whisper"], r"encoder\.layers\.(\d+)\.", whisper["encoder_layers"])
@@ -74,7 +78,7 @@ def _read(
     return read
 
 
-def visual_sizes(eva: TensorSource, preset: FavorConfig) -> Values:
+def visual_sizes(eva: TensorSource, preset: FavorConfig) -> Section:
     """The ViT's sizes; of one block too many, which the release may hold, nothing is used."""
     _, tokens, width = eva.shape("pos_embed", 3)
     patch = eva.shape("patch_embed.proj.weight", 4)[-1]
@@ -89,7 +93,7 @@ def visual_sizes(eva: TensorSource, preset: FavorConfig) -> Values:
     }
 
 
-def image_qformer_sizes(blip: TensorSource, preset: FavorConfig) -> Values:
+def image_qformer_sizes(blip: TensorSource, preset: FavorConfig) -> Section:
     """The image Q-Former's sizes."""
     embeddings = "Qformer.bert.embeddings"
     vocabulary, width = blip.shape(f"{embeddings}.word_embeddings.weight", 2)
@@ -108,7 +112,7 @@ def image_qformer_sizes(blip: TensorSource, preset: FavorConfig) -> Values:
     }
 
 
-def causal_qformer_sizes(delta: TensorSource, preset: FavorConfig) -> Values:
+def causal_qformer_sizes(delta: TensorSource, preset: FavorConfig) -> Section:
     """The causal Q-Former's sizes; how many frames a block has is told by the preset."""
     frames = [frames for frames, _ in preset.causal_qformer.resolutions]
     queries = [delta.shape(f"{name}_query_tokens", 3)[1] for name in ("video", "low")[: len(frames)]]
@@ -121,6 +125,117 @@ def causal_qformer_sizes(delta: TensorSource, preset: FavorConfig) -> Values:
     }
 
 
-def lora_sizes(delta: TensorSource, targets: tuple[str, ...]) -> Values:
+def lora_sizes(delta: TensorSource, targets: tuple[str, ...]) -> Section:
     """The adapters' rank; ``alpha`` stands in no file."""
     return {"rank": delta.shape(LORA.format(targets[0]), 2)[0]}
+
+
+VISUAL = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "image_size",
+    "patch_size",
+)
+IMAGE_QFORMER = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "cross_attention_frequency",
+)
+SPEECH = (
+    "d_model",
+    "encoder_layers",
+    "encoder_attention_heads",
+    "encoder_ffn_dim",
+    "num_mel_bins",
+    "max_source_positions",
+)
+LLAMA_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "max_position_embeddings",
+    "rms_norm_eps",
+    "bos_token_id",
+    "eos_token_id",
+)
+
+
+def blip_sizes(config: Section) -> dict[str, Section]:
+    """The sizes of ViT and image Q-Former in InstructBLIP's hub folder."""
+    blip = _parse("InstructBLIP", InstructBlipConfig, config)
+    image_qformer = {name: getattr(blip.qformer_config, name) for name in IMAGE_QFORMER}
+    return {
+        "visual": {name: getattr(blip.vision_config, name) for name in VISUAL},
+        "image_qformer": {**image_qformer, "num_query_tokens": blip.num_query_tokens},
+    }
+
+
+def speech_sizes(config: Section) -> Section:
+    """The sizes of Whisper's encoder.
+
+    Raises:
+        FavorError: if the folder holds another kind of model.
+    """
+    _expect("Whisper", config, {"model_type": "whisper", "activation_function": "gelu", "scale_embedding": False})
+    whisper = _parse("Whisper", WhisperConfig, config)
+    return {name: getattr(whisper, name) for name in SPEECH}
+
+
+def language_sizes(config: Section) -> Section:
+    """The LLM's sizes.
+
+    Raises:
+        FavorError: if the folder holds another kind of model, or a Llama of a form that FAVOR does not use.
+    """
+    form = {"model_type": "llama", "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
+    _expect("the LLM", config, {**form, "tie_word_embeddings": False, "rope_scaling": None})
+    llama = _parse("the LLM", LlamaConfig, config)
+    rope = llama.rope_parameters
+    _expect("the LLM's rope_parameters", rope, {"rope_type": "default"})
+    _expect("the LLM", {"head_dim": llama.head_dim}, {"head_dim": llama.hidden_size // llama.num_attention_heads})
+    pad = llama.pad_token_id
+    return {
+        **{name: getattr(llama, name) for name in LLAMA_SIZES},
+        "rope_theta": rope["rope_theta"],
+        "pad_token_id": None if pad is None or pad < 0 else pad,  # early Llamas say -1
+    }
+
+
+def _parse(whose: str, kind: type, config: Section) -> Any:
+    """Fills in what a ``config.json`` leaves out."""
+    try:
+        return kind(**config)
+    except (StrictDataclassError, AttributeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise FavorError(f"{whose}: config.json is not what it should be: {reason}; is it the right folder?") from error
+
+
+def check_layers(source: TensorSource, pattern: str, layers: int) -> None:
+    """Compares a configuration with the weights beside it, before anything is built of its size.
+
+    Args:
+        source: the weights.
+        pattern: whose first group is the number of a layer.
+        layers: how many there should be.
+
+    Raises:
+        FavorError: if there are not.
+    """
+    found = len(source.indices(pattern))
+    if found != layers:
+        raise FavorError(f"{source.path} holds the weights of {found} layers, its config.json says {layers}")
+
+
+def _expect(whose: str, config: Mapping[str, Any], form: Mapping[str, Any]) -> None:
+    for name, value in form.items():
+        if config.get(name, value) != value:
+            raise FavorError(f"{whose}: config.json has {name} = {config[name]!r}; only {value!r} is supported")

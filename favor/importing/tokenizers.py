@@ -8,10 +8,10 @@ from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from favor.checkpoints import LANGUAGE_TOKENIZER, PACKAGED, QUESTION_TOKENIZER
-from favor.config import FavorConfig
 from favor.errors import FavorError
-from favor.presets import FAVOR_MINI
+from favor.models.favor.config import FavorConfig
+from favor.models.favor.folder import LANGUAGE_TOKENIZER, PACKAGED, QUESTION_TOKENIZER
+from favor.models.favor.presets import FAVOR_MINI
 
 TOKENIZER_MODEL = "tokenizer.model"
 VOCABULARY = "vocab.txt"

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000  # Hz, what Whisper and BEATs expect
-FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second
+Samples = NDArray[np.float32]  # (n,) in [-1, 1], 16 kHz mono
+DEFAULT_FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Clip:
         if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
             raise ValueError(f"frames must be (T, H, W, 3) uint8 with T > 0; got {frames.shape} {frames.dtype}")
         if self.frame_times is None:
-            object.__setattr__(self, "frame_times", np.arange(len(frames)) / FRAMES_PER_SECOND)
+            object.__setattr__(self, "frame_times", np.arange(len(frames)) / DEFAULT_FRAMES_PER_SECOND)
         times = self.frame_times
         assert times is not None
         if times.shape != frames.shape[:1] or np.any(np.diff(times) < 0):

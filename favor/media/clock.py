@@ -41,3 +41,9 @@ class Clock:
     def milliseconds(self, count: int) -> int:
         """Returns how many ticks so many milliseconds have."""
         return count * (self.second // 1000)
+
+
+Instant = int | float  # ticks; infinite before the first picture of a file and after the last one
+
+
+Span = tuple[int, int]  # [start_ms, end_ms)

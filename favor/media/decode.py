@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from favor.media import containers, duration
 from favor.media.clip import Clip
-from favor.media.reader import Reader
-from favor.media.skipping import UnplannableError
-from favor.media.wanted import Span
+from favor.media.clock import Span
+from favor.media.container import duration, opening
+from favor.media.reading.reader import Reader
+from favor.media.reading.skipping import UnplannableError
 
 SEEK_GAP_MS = 10_000  # a longer gap between spans is skipped by seeking; keyframes are rarely further apart
 
@@ -21,8 +21,8 @@ def decode_windows(
     """Decodes spans of a file, in one pass over its sound and picture.
 
     Time is the file's presentation clock: zero is the start of its earliest stream. Frames are chosen as in
-    `favor.media.picking`; where none begins in a span, the one still on display is shown. Sample ``k`` of a clip
-    belongs to ``start + k / 16000`` s, with silence where the file has no sound. Memory holds a few
+    `favor.media.reading.picking`; where none begins in a span, the one still on display is shown. Sample ``k`` of a
+    clip belongs to ``start + k / 16000`` s, with silence where the file has no sound. Memory holds a few
     clips, however long the file is.
 
     Args:
@@ -58,7 +58,7 @@ def _decode(
     audio_track: int | None,
     planned: bool,
 ) -> Iterator[Clip]:
-    with containers.open_container(uri) as container:
+    with opening.open_container(uri) as container:
         reader = Reader(container, uri, frame_size, frame_sampling, audio_track, planned)
         for run in _runs(spans):
             yield from reader.clips(run)
@@ -87,7 +87,7 @@ def read_clip(
         ValueError: if the file ends before ``start``, or ``end`` is not after it.
         MediaError: if the file cannot be read; see `decode_windows`.
     """
-    with containers.open_container(uri) as container:
+    with opening.open_container(uri) as container:
         duration_ms = duration.duration_ms(container, uri)
     start_ms = round(start * 1000)
     end_ms = duration_ms if end is None else min(round(end * 1000), duration_ms)

@@ -9,8 +9,9 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from favor.media import containers, duration, picture
-from favor.media.files import MediaFile
+from favor.media.container import duration, opening
+from favor.media.corpus.files import MediaFile
+from favor.media.reading import images
 
 PACKETS_TO_FIRST_PICTURE = 300  # how far into a damaged file to look for one
 
@@ -65,8 +66,8 @@ def probe(media: MediaFile, audio_track: int | None = None) -> MediaInfo:
         MediaError: ``no_streams`` without picture and sound, ``no_times``, and what `open_container` raises.
         OSError: if the file cannot be found or read.
     """
-    with containers.open_container(media.uri) as container:
-        video, audio = containers.usable_streams(container, media.uri, audio_track)
+    with opening.open_container(media.uri) as container:
+        video, audio = opening.usable_streams(container, media.uri, audio_track)
         width, height, rotation = _geometry(container, video) if video else (None, None, None)
         return MediaInfo(
             media_id=media.media_id,
@@ -82,7 +83,7 @@ def probe(media: MediaFile, audio_track: int | None = None) -> MediaInfo:
             frame_rate=_frame_rate(container, video) if video else None,
             sample_rate=audio.codec_context.sample_rate if audio else None,
             av_offset_ms=_offset_ms(video, audio) if video and audio else None,
-            still=containers.is_still(container),
+            still=opening.is_still(container),
         )
 
 
@@ -90,7 +91,7 @@ def _geometry(container: InputContainer, video: VideoStream) -> tuple[int | None
     frame = _first_picture(container, video)
     if frame is None:
         return video.width or None, video.height or None, 0
-    rotation = picture.clockwise_degrees(picture.display_matrix(frame))
+    rotation = images.clockwise_degrees(images.display_matrix(frame))
     width, height = (frame.height, frame.width) if rotation in (90, 270) else (frame.width, frame.height)
     return width, height, rotation
 
@@ -98,17 +99,17 @@ def _geometry(container: InputContainer, video: VideoStream) -> tuple[int | None
 def _first_picture(container: InputContainer, video: VideoStream) -> VideoFrame | None:
     video.codec_context.thread_count = 1
     for packet in islice(container.demux(video), PACKETS_TO_FIRST_PICTURE):
-        with contextlib.suppress(containers.BrokenPacketError):
-            for frame in containers.decode_packet(packet):
+        with contextlib.suppress(opening.BrokenPacketError):
+            for frame in opening.decode_packet(packet):
                 return frame
     return None
 
 
 def _frame_rate(container: InputContainer, video: VideoStream) -> float | None:
     rate = video.average_rate
-    return float(rate) if rate and rate <= containers.MAX_FRAME_RATE and not containers.is_still(container) else None
+    return float(rate) if rate and rate <= opening.MAX_FRAME_RATE and not opening.is_still(container) else None
 
 
 def _offset_ms(video: VideoStream, audio: AudioStream) -> int | None:
-    shown, heard = containers.stream_start(video), containers.stream_start(audio)
+    shown, heard = opening.stream_start(video), opening.stream_start(audio)
     return None if shown is None or heard is None else round((heard - shown) * 1000)

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from favor.media.clip import FRAMES_PER_SECOND
+from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
 
-FIXED, SCENES = SPLITS = ("fixed", "scenes")
+FIXED, SCENES = SPLIT_MODES = ("fixed", "scenes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ def slot_count(duration: int, second: int) -> int:
         duration: how long the window is, in ticks of any clock.
         second: ticks in a second.
     """
-    return -(-duration * FRAMES_PER_SECOND // second)
+    return -(-duration * DEFAULT_FRAMES_PER_SECOND // second)
 
 
 def slots_due(time: int, second: int, filled: int, slots: int) -> int:
@@ -90,4 +90,4 @@ def slots_due(time: int, second: int, filled: int, slots: int) -> int:
     """
     if time < 0:
         return 0
-    return max(0, min(slots, time * FRAMES_PER_SECOND // second + 1) - filled)
+    return max(0, min(slots, time * DEFAULT_FRAMES_PER_SECOND // second + 1) - filled)

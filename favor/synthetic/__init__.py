@@ -2,10 +2,10 @@
 
 One description of a scene (`favor.synthetic.scene`) is written at random, and from it come the frames, the samples,
 the captions, the transcript, and questions with their answers. Training, validation and test have seeds of their own
-(``SPLITS``); a clip is ``generate(seed, index)``.
+(``SPLITS``); a clip is ``generate_clips(seed, index)``.
 """
 
-from favor.synthetic.items import Item
-from favor.synthetic.world import FRAME_SIZE, SPLITS, TASKS, SyntheticClip, generate
+from favor.synthetic.questions.items import Item
+from favor.synthetic.world import FRAME_SIZE, SPLITS, WORLD_TASKS, SyntheticClip, generate_clips
 
-__all__ = ["FRAME_SIZE", "SPLITS", "TASKS", "Item", "SyntheticClip", "generate"]
+__all__ = ["FRAME_SIZE", "SPLITS", "WORLD_TASKS", "Item", "SyntheticClip", "generate_clips"]

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from favor.errors import FavorError
-from favor.synthetic.encoding import suffix, write_scene
-from favor.synthetic.items import Item
+from favor.synthetic.questions.items import Item
+from favor.synthetic.rendering.film import suffix, write_scene
 from favor.synthetic.scene import Scene
 from favor.synthetic.world import VERSION, write
 
-CLIPS, MANIFEST, QUESTIONS, REFERENCES = "clips", "manifest.jsonl", "questions.jsonl", "references.jsonl"
+CLIPS, MANIFEST_FILE, QUESTIONS_FILE, REFERENCES = "clips", "manifest.jsonl", "questions.jsonl", "references.jsonl"
 WORLD = "world.json"  # which clips these are
 PARTIAL = ".partial"
 
-Row = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 def synthesize(
@@ -42,9 +42,9 @@ def synthesize(
     """
     _claim(output, {"version": VERSION, "split": split, "seed": seed})
     (output / CLIPS).mkdir(exist_ok=True)
-    manifest: list[Row] = []
-    questions: list[Row] = []
-    references: list[Row] = []
+    manifest: list[JsonObject] = []
+    questions: list[JsonObject] = []
+    references: list[JsonObject] = []
     written = 0
     for index in range(clips):
         clip_id = f"{split}-{index:06d}"
@@ -61,12 +61,12 @@ def synthesize(
             questions.append({**asked, "question": item.question})
             references.append({**asked, **_reference(item)})
         progress()
-    for name, rows in ((MANIFEST, manifest), (QUESTIONS, questions), (REFERENCES, references)):
+    for name, rows in ((MANIFEST_FILE, manifest), (QUESTIONS_FILE, questions), (REFERENCES, references)):
         _write_rows(output / name, rows)
     return written, len(questions)
 
 
-def _claim(output: Path, world: Row) -> None:
+def _claim(output: Path, world: JsonObject) -> None:
     """Makes the folder, or makes sure that it holds clips of this very world."""
     marker = output / WORLD
     if marker.is_file():
@@ -80,7 +80,7 @@ def _claim(output: Path, world: Row) -> None:
     _write_rows(marker, [world])
 
 
-def _described(clip_id: str, path: Path, scene: Scene) -> Row:
+def _described(clip_id: str, path: Path, scene: Scene) -> JsonObject:
     return {
         "id": clip_id,
         "uri": path.as_posix(),
@@ -90,7 +90,7 @@ def _described(clip_id: str, path: Path, scene: Scene) -> Row:
     }
 
 
-def _reference(item: Item) -> Row:
+def _reference(item: Item) -> JsonObject:
     return {
         "task": item.task,
         "kind": item.kind,
@@ -100,7 +100,7 @@ def _reference(item: Item) -> Row:
     }
 
 
-def _write_rows(path: Path, rows: Iterable[Row]) -> None:
+def _write_rows(path: Path, rows: Iterable[JsonObject]) -> None:
     partial = path.with_name(f".{path.name}{PARTIAL}")
     partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     partial.replace(path)

@@ -7,7 +7,7 @@ y down.
 import dataclasses
 import math
 
-Span = tuple[float, float]
+Seconds = tuple[float, float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Figure:
     size: str
     texture: str
     path: tuple[Waypoint, ...]
-    shown: Span = (0.0, math.inf)
-    flashes: tuple[Span, ...] = ()
+    shown: Seconds = (0.0, math.inf)
+    flashes: tuple[Seconds, ...] = ()
     turns: tuple[tuple[float, str], ...] = ()
 
     @property

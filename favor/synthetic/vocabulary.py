@@ -78,3 +78,19 @@ def spoken_words() -> tuple[str, ...]:
     scenes = (COLOURS, BACKGROUNDS, SHAPES, nouns, verbs, NUMBERS, SCENE_WORDS)
     stories = (PRINTED, PEOPLE, ANIMALS, ACTIONS, QUALITIES, PLACES, TIMES_OF_DAY, FUNCTION_WORDS)
     return tuple(sorted({word for group in (*scenes, *stories) for word in group}))
+
+
+PLACE_COLUMNS = ("left", "middle", "right")
+PLACE_ROWS = ("top", "middle", "bottom")
+BORDERS = (0.35, 0.65)  # between the columns, and between the rows
+
+
+def place_phrase(x: float, y: float) -> str:
+    """Returns where a place is: "on the left", "at the top right", "in the middle", ..."""
+    column, row = (sum(value > border for border in BORDERS) for value in (x, y))
+    if row == 1:
+        return "in the middle" if column == 1 else f"on the {PLACE_COLUMNS[column]}"
+    return f"at the {PLACE_ROWS[row]}" if column == 1 else f"at the {PLACE_ROWS[row]} {PLACE_COLUMNS[column]}"
+
+
+PLACE_PHRASES = tuple(place_phrase(x, y) for y in (0.2, 0.5, 0.8) for x in (0.2, 0.5, 0.8))

@@ -5,19 +5,19 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from favor.media.clip import FRAMES_PER_SECOND, Clip
+from favor.media.clip import DEFAULT_FRAMES_PER_SECOND, Clip
 from favor.media.sampling import slot_count
-from favor.synthetic import asking, writing
-from favor.synthetic.choosing import Rng, chance, pick
-from favor.synthetic.dialogues import dialogues
-from favor.synthetic.items import Item
-from favor.synthetic.looking import looking_questions
-from favor.synthetic.render import render
+from favor.synthetic.chance import Rng, chance, pick
+from favor.synthetic.questions import tasks
+from favor.synthetic.questions.dialogues import dialogues
+from favor.synthetic.questions.items import Item
+from favor.synthetic.questions.looking import looking_questions
+from favor.synthetic.questions.tasks import Written
+from favor.synthetic.questions.watching import watching_questions
+from favor.synthetic.rendering.picture import render
+from favor.synthetic.rendering.sound import render_sound
 from favor.synthetic.scene import Scene
-from favor.synthetic.sounds import render_sound
-from favor.synthetic.watching import watching_questions
-
-Written = tuple[Scene, list[Item]]
+from favor.synthetic.writing import scenes
 
 FRAME_SIZE = 128  # pixels, what favor-mini looks at
 ATTEMPTS = 1000
@@ -41,8 +41,8 @@ class SyntheticClip:
 
 
 def _picture(rng: Rng, signs: float = 0.4) -> Written:
-    scene = writing.write_picture(rng, signs)
-    return scene, [*asking.captions(rng, scene), *looking_questions(rng, scene, "vqa"), *asking.reading(rng, scene)]
+    scene = scenes.write_picture(rng, signs)
+    return scene, [*tasks.captions(rng, scene), *looking_questions(rng, scene, "vqa"), *tasks.reading(rng, scene)]
 
 
 def _signed_picture(rng: Rng) -> Written:
@@ -50,40 +50,40 @@ def _signed_picture(rng: Rng) -> Written:
 
 
 def _asked_picture(rng: Rng) -> Written:
-    return asking.spoken_question(rng, writing.write_picture(rng))
+    return tasks.spoken_question(rng, scenes.write_picture(rng))
 
 
 def _sounds(rng: Rng) -> Written:
-    scene = writing.write_sounds(rng)
-    return scene, asking.captions(rng, scene)
+    scene = scenes.write_sounds(rng)
+    return scene, tasks.captions(rng, scene)
 
 
 def _speech(rng: Rng) -> Written:
-    scene = writing.write_speech(rng)
-    return scene, [*asking.captions(rng, scene), *asking.transcript(rng, scene, "asr")]
+    scene = scenes.write_speech(rng)
+    return scene, [*tasks.captions(rng, scene), *tasks.transcript(rng, scene, "asr")]
 
 
 def _talk(rng: Rng) -> Written:
-    scene = writing.write_talk(rng)
-    items = [*asking.captions(rng, scene), *asking.transcript(rng, scene, "avsr"), *asking.reading(rng, scene)]
+    scene = scenes.write_talk(rng)
+    items = [*tasks.captions(rng, scene), *tasks.transcript(rng, scene, "avsr"), *tasks.reading(rng, scene)]
     return scene, [*items, *looking_questions(rng, scene, "video_qa")]
 
 
 def _action(rng: Rng) -> Written:
-    scene = writing.write_action(rng)
-    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *dialogues(rng, scene)]
+    scene = scenes.write_action(rng)
+    return scene, [*tasks.captions(rng, scene), *tasks.watching(rng, scene), *dialogues(rng, scene)]
 
 
 def _source(rng: Rng) -> Written:
-    scene = writing.write_source(rng)
-    return scene, [*asking.captions(rng, scene), *asking.watching(rng, scene), *asking.source(rng, scene)]
+    scene = scenes.write_source(rng)
+    return scene, [*tasks.captions(rng, scene), *tasks.watching(rng, scene), *tasks.source(rng, scene)]
 
 
 def _match(rng: Rng) -> Written:
     if chance(rng, 0.5):
-        return asking.spoken_description(rng, writing.write_picture(rng, signs=0.0))
-    scene = writing.write_match(rng)
-    return scene, asking.match(rng, scene)
+        return tasks.spoken_description(rng, scenes.write_picture(rng, signs=0.0))
+    scene = scenes.write_match(rng)
+    return scene, tasks.match(rng, scene)
 
 
 # Which writers make clips with which tasks.
@@ -101,10 +101,10 @@ RECIPES: dict[str, tuple[Callable[[Rng], Written], ...]] = {
     "avssd": (_source,),
     "caption": (_picture, _sounds, _speech, _talk, _action, _action),
 }
-TASKS = tuple(RECIPES)
+WORLD_TASKS = tuple(RECIPES)
 
 
-def generate(seed: int, index: int, tasks: Collection[str] | None = None) -> SyntheticClip:
+def generate_clips(seed: int, index: int, tasks: Collection[str] | None = None) -> SyntheticClip:
     """Makes a clip; the same arguments make the same clip in any process, whatever was made before.
 
     Each clip is made for one of the tasks, all of them equally often, and carries what else can be asked about it.
@@ -113,7 +113,7 @@ def generate(seed: int, index: int, tasks: Collection[str] | None = None) -> Syn
     Args:
         seed: of a split, such as those of ``SPLITS``; clips of different seeds are independent.
         index: which clip.
-        tasks: what may be asked; all of ``TASKS`` if not given.
+        tasks: what may be asked; all of ``WORLD_TASKS`` if not given.
 
     Raises:
         ValueError: if there is no such task, or none at all.
@@ -123,14 +123,14 @@ def generate(seed: int, index: int, tasks: Collection[str] | None = None) -> Syn
 
 
 def write(seed: int, index: int, tasks: Collection[str] | None = None) -> tuple[Scene, tuple[Item, ...]]:
-    """Returns the scene and the questions of `generate`, without its frames and samples.
+    """Returns the scene and the questions of `generate_clips`, without its frames and samples.
 
     Raises:
         ValueError: if there is no such task, or none at all.
     """
-    wanted = TASKS if tasks is None else tuple(task for task in TASKS if task in tasks)
-    if not wanted or set(tasks or ()) - set(TASKS):
-        raise ValueError(f"tasks must be some of {', '.join(TASKS)}; got {tasks}")
+    wanted = WORLD_TASKS if tasks is None else tuple(task for task in WORLD_TASKS if task in tasks)
+    if not wanted or set(tasks or ()) - set(WORLD_TASKS):
+        raise ValueError(f"tasks must be some of {', '.join(WORLD_TASKS)}; got {tasks}")
     rng = np.random.default_rng((seed, index))
     scene, items = write_for(rng, pick(rng, wanted))
     return scene, tuple(item for item in items if item.task in wanted)
@@ -174,5 +174,5 @@ def render_clip(scene: Scene, size: int = FRAME_SIZE) -> Clip:
         return Clip(audio=audio)
     if scene.picture == "image":
         return Clip(render(scene, np.zeros(1), size)[0], audio)
-    times = np.arange(slot_count(round(scene.seconds * 1000), 1000)) / FRAMES_PER_SECOND
+    times = np.arange(slot_count(round(scene.seconds * 1000), 1000)) / DEFAULT_FRAMES_PER_SECOND
     return Clip(render(scene, times, size), audio, times)

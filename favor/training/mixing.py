@@ -22,16 +22,16 @@ SPOKEN_QUESTION = "Does the spoken text describe the image?"
 PREFIX = "In the video, "
 JOINT = ", and, "
 VIDEO_ALONE = 0.8  # of the pairs of a video with a foreign sound only the video's question is asked
-FOREIGN = 0.5  # of the matching questions are asked of a foreign sound
+FOREIGN_SHARE = 0.5  # of the matching questions are asked of a foreign sound
 
 Generator = np.random.Generator
-Group = list[Example]  # examples of one clip
+ClipExamples = list[Example]  # examples of one clip
 
 
 class Source(Protocol):
     """Where examples come from."""
 
-    def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[Group]:
+    def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[ClipExamples]:
         """Draws clips with the examples of one task each, at most so many a clip."""
         ...
 
@@ -44,7 +44,7 @@ def draw_batch(stage: Stage, source: Source, generator: Generator) -> list[Examp
     return [example for group in groups for example in group]
 
 
-def _of_task(task: str, source: Source, stage: Stage, generator: Generator) -> list[Group]:
+def _of_task(task: str, source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
     groups = source.draw([task], stage.clips, stage.questions, generator)
     if TASK_MODALITIES[task][0] != "video" or task == "avm":
         return groups
@@ -53,10 +53,10 @@ def _of_task(task: str, source: Source, stage: Stage, generator: Generator) -> l
     return [_matching(group, audible, generator) if id(group) in matched else group for group in groups]
 
 
-def _matching(group: Group, audible: Sequence[Group], generator: Generator) -> Group:
+def _matching(group: ClipExamples, audible: Sequence[ClipExamples], generator: Generator) -> ClipExamples:
     """Asks whether sound and picture belong together; half of them do not."""
     others = [other for other in audible if other is not group]
-    foreign = bool(others) and generator.random() < FOREIGN
+    foreign = bool(others) and generator.random() < FOREIGN_SHARE
     clip = _clip(group)
     if foreign:
         clip = dataclasses.replace(clip, audio=_clip(others[generator.integers(len(others))]).audio)
@@ -64,7 +64,7 @@ def _matching(group: Group, audible: Sequence[Group], generator: Generator) -> G
     return [Example(clip, question, "No." if foreign else "Yes.", "avm")]
 
 
-def _video_foreign(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+def _video_foreign(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
     """A video with the sound of another clip: mostly the video's question alone, its sound masked."""
     return [
         _both(seen, heard, generator) if generator.random() >= VIDEO_ALONE else _seen_alone(seen)
@@ -72,7 +72,7 @@ def _video_foreign(source: Source, stage: Stage, generator: Generator) -> list[G
     ]
 
 
-def _image_foreign(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+def _image_foreign(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
     """An image with the sound of another clip: its question, the sound's, or both."""
     make = (_seen, _heard, _both)
     return [
@@ -81,24 +81,24 @@ def _image_foreign(source: Source, stage: Stage, generator: Generator) -> list[G
     ]
 
 
-def _spoken(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+def _spoken(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
     """Images with their spoken captions, half of them swapped with the next one's."""
     groups = source.draw(["isqa"], stage.clips, 1, generator)
     clips = [_clip(group) for group in groups]
-    swapped = [len(clips) > 1 and generator.random() < FOREIGN for _ in clips]
+    swapped = [len(clips) > 1 and generator.random() < FOREIGN_SHARE for _ in clips]
     return [
         [Example(_with_sound(clip, other) if swap else clip, SPOKEN_QUESTION, "No." if swap else "Yes.", "avm")]
         for clip, other, swap in zip(clips, [*clips[1:], *clips[:1]], swapped, strict=True)
     ]
 
 
-def _text(source: Source, stage: Stage, generator: Generator) -> list[Group]:
+def _text(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
     """Questions and answers of any task without their clips."""
     groups = source.draw([TASKS[generator.integers(len(TASKS))]], stage.clips, stage.questions, generator)
     return [[dataclasses.replace(example, clip=None) for example in group] for group in groups]
 
 
-MIXTURES: dict[str, Callable[[Source, Stage, Generator], list[Group]]] = {
+MIXTURES: dict[str, Callable[[Source, Stage, Generator], list[ClipExamples]]] = {
     "video_foreign": _video_foreign,
     "image_foreign": _image_foreign,
     "spoken": _spoken,
@@ -113,20 +113,20 @@ def _pairs(task: str, source: Source, stage: Stage, generator: Generator) -> lis
     return [(s[0], h[0]) for s, h in zip(seen, heard, strict=False)]
 
 
-def _seen_alone(seen: Example) -> Group:
+def _seen_alone(seen: Example) -> ClipExamples:
     assert seen.clip is not None
     return [dataclasses.replace(seen, clip=dataclasses.replace(seen.clip, audio=None))]
 
 
-def _seen(seen: Example, heard: Example, generator: Generator) -> Group:
+def _seen(seen: Example, heard: Example, generator: Generator) -> ClipExamples:
     return [dataclasses.replace(seen, clip=_mixed(seen, heard))]
 
 
-def _heard(seen: Example, heard: Example, generator: Generator) -> Group:
+def _heard(seen: Example, heard: Example, generator: Generator) -> ClipExamples:
     return [dataclasses.replace(heard, clip=_mixed(seen, heard))]
 
 
-def _both(seen: Example, heard: Example, generator: Generator) -> Group:
+def _both(seen: Example, heard: Example, generator: Generator) -> ClipExamples:
     """Both tasks at once, in either order."""
     order = (seen, heard) if generator.random() < 0.5 else (heard, seen)
     question = PREFIX + JOINT.join(example.question for example in order)
@@ -142,7 +142,7 @@ def _with_sound(clip: Clip, other: Clip) -> Clip:
     return dataclasses.replace(clip, audio=other.audio)
 
 
-def _clip(group: Group) -> Clip:
+def _clip(group: ClipExamples) -> Clip:
     clip = group[0].clip
     assert clip is not None, "sources give clips"
     return clip

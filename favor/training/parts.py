@@ -3,7 +3,7 @@
 from torch import nn
 
 from favor.errors import FavorError
-from favor.model import FavorModel
+from favor.models.favor.model import FavorModel
 from favor.training.recipe import Stage
 
 PART_MODULES = {
@@ -16,7 +16,7 @@ PART_MODULES = {
 }
 
 
-def set_free(model: FavorModel, stage: Stage) -> dict[str, nn.Parameter]:
+def unfreeze(model: FavorModel, stage: Stage) -> dict[str, nn.Parameter]:
     """Lets gradients reach what a stage trains, in float32, and nothing else.
 
     Dropout is active in the parts that are trained, at most.

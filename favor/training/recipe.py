@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from favor.values import ConfigError, read_dataclass, to_json
+from favor.errors import ConfigError
+from favor.structs import read_dataclass, to_json
 
 Freedom = Literal["frozen", "lora", "full"]
 Decay = Literal["linear", "cosine", "none"]
@@ -191,3 +193,12 @@ class Recipe:
     def to_dict(self) -> dict[str, object]:
         """The recipe as JSON values."""
         return to_json(self)
+
+
+def learning_rate(stage: Stage, step: int) -> float:
+    """The learning rate of a step of a stage, counted from 0."""
+    if step < stage.warmup:
+        return stage.learning_rate * (step + 1) / stage.warmup
+    done = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
+    left = {"none": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[stage.decay]
+    return stage.learning_rate * (stage.final + (1 - stage.final) * left)

@@ -8,23 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
-from favor.config import FavorConfig
-from favor.errors import FavorError
+from favor.errors import ConfigError, FavorError
 from favor.media.clip import Clip
 from favor.media.decode import read_clip
-from favor.synthetic import SPLITS, generate
+from favor.models.favor.config import FavorConfig
+from favor.structs import read_dataclass
+from favor.synthetic import SPLITS, generate_clips
 from favor.training.examples import TASK_MODALITIES, TASKS, Example
-from favor.training.mixing import Generator, Group
-from favor.values import ConfigError, read_dataclass
+from favor.training.mixing import ClipExamples, Generator
 
 LARGEST_INDEX = 2**31  # of clips of the generated world
 CLIPS_KEPT = 16  # decoded; enough for the questions to one clip, and for a handful of clips to be learnt by heart
 
-Span = tuple[str, float, float, str]  # a file, start and end in seconds, and the file whose sound is heard, if another
+ClipSpan = tuple[
+    str, float, float, str
+]  # a file, start and end in seconds, and the file whose sound is heard, if another
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class ExampleRow:
     """A line of a manifest.
 
     Attributes:
@@ -46,13 +48,13 @@ class Row:
     sound: str = ""
 
     @property
-    def span(self) -> Span:
+    def span(self) -> ClipSpan:
         """What is seen and heard."""
         return self.uri, self.start, self.end, self.sound
 
 
 class ManifestSource:
-    """Real media, listed in JSON lines of ``Row``.
+    """Real media, listed in JSON lines of ``ExampleRow``.
 
     Args:
         paths: of the manifests.
@@ -64,11 +66,11 @@ class ManifestSource:
 
     def __init__(self, paths: Sequence[str | Path], config: FavorConfig) -> None:
         self.config = config
-        self._rows: dict[str, dict[Span, list[Row]]] = {}
-        for row in (row for path in paths for row in read_manifest(Path(path))):
+        self._rows: dict[str, dict[ClipSpan, list[ExampleRow]]] = {}
+        for row in (row for path in paths for row in read_examples(Path(path))):
             self._rows.setdefault(row.task, {}).setdefault(row.span, []).append(row)
 
-    def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[Group]:
+    def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[ClipExamples]:
         """Draws spans, all of which are as likely, and questions to each.
 
         Raises:
@@ -80,7 +82,7 @@ class ManifestSource:
         chosen = [spans[place] for place in generator.integers(len(spans), size=clips)]
         return [self._group(span, rows, questions, generator) for span, rows in chosen]
 
-    def _group(self, span: Span, rows: list[Row], questions: int, generator: Generator) -> Group:
+    def _group(self, span: ClipSpan, rows: list[ExampleRow], questions: int, generator: Generator) -> ClipExamples:
         uri, start, end, sound = span
         looks = self.config.visual.image_size, self.config.frame_sampling
         clip = _read(uri, start, end or None, *looks)
@@ -97,7 +99,7 @@ def _read(uri: str, start: float, end: float | None, size: int, sampling: str) -
     return read_clip(uri, start, end, size, sampling)
 
 
-def read_manifest(path: Path) -> list[Row]:
+def read_examples(path: Path) -> list[ExampleRow]:
     """Reads the rows of a manifest.
 
     Raises:
@@ -109,13 +111,13 @@ def read_manifest(path: Path) -> list[Row]:
         raise FavorError(f"{path} cannot be read: {error.strerror}") from error
     rows = [_read_row(line, f"{path} line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
     if not rows:
-        raise FavorError(f"{path} has no lines; each is an object with {', '.join(Row.__annotations__)}")
+        raise FavorError(f"{path} has no lines; each is an object with {', '.join(ExampleRow.__annotations__)}")
     return rows
 
 
-def _read_row(line: str, where: str) -> Row:
+def _read_row(line: str, where: str) -> ExampleRow:
     try:
-        row = read_dataclass(Row, json.loads(line), where)
+        row = read_dataclass(ExampleRow, json.loads(line), where)
     except json.JSONDecodeError as error:
         raise ConfigError(f"{where} is no JSON: {error}") from error
     if row.task not in TASKS:
@@ -126,12 +128,12 @@ def _read_row(line: str, where: str) -> Row:
 class WorldSource:
     """The training part of the generated world: each draw is a new clip."""
 
-    def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[Group]:
+    def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[ClipExamples]:
         """Draws clips of one of the tasks each, and questions to each."""
         return [self._group(tasks[int(generator.integers(len(tasks)))], questions, generator) for _ in range(clips)]
 
-    def _group(self, task: str, questions: int, generator: Generator) -> Group:
-        made = generate(SPLITS["train"], int(generator.integers(LARGEST_INDEX)), (task,))
+    def _group(self, task: str, questions: int, generator: Generator) -> ClipExamples:
+        made = generate_clips(SPLITS["train"], int(generator.integers(LARGEST_INDEX)), (task,))
         order = generator.permutation(len(made.items))[:questions]
         items = [made.items[place] for place in order]
         return [Example(made.clip, item.question, item.answer, item.task) for item in items]

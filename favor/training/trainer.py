@@ -12,18 +12,17 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch.utils.data import DataLoader, Dataset
 
-from favor.model import FavorModel
-from favor.placement import choose_device
-from favor.training import state
+from favor.models.favor.model import FavorModel
+from favor.models.placement import choose_device
+from favor.training import checkpoints
+from favor.training.checkpoints import Position
 from favor.training.examples import Example
+from favor.training.metrics_log import Records
 from favor.training.mixing import Source, draw_batch
 from favor.training.objective import Objective
-from favor.training.parts import parameter_groups, set_free
-from favor.training.recipe import Precision, Recipe, Stage
-from favor.training.records import Records
-from favor.training.schedule import learning_rate
+from favor.training.parts import parameter_groups, unfreeze
+from favor.training.recipe import Precision, Recipe, Stage, learning_rate
 from favor.training.sources import batch_generator
-from favor.training.state import Position
 
 CHECKPOINTS = "checkpoints"
 LOG_EVERY = 10  # steps whose means are one record
@@ -96,10 +95,10 @@ class Trainer:
         Returns:
             How far the training is.
         """
-        checkpoint = state.latest(self.output / CHECKPOINTS)
+        checkpoint = checkpoints.latest(self.output / CHECKPOINTS)
         if checkpoint is not None:
-            self.position = state.load_position(checkpoint)
-            self.trained = state.load_weights(checkpoint, self.model)
+            self.position = checkpoints.load_position(checkpoint)
+            self.trained = checkpoints.restore_weights(checkpoint, self.model)
         self.records = Records(self.output, self.position.total) if self.accelerator.is_main_process else None
         end = min(self.recipe.steps, limit or self.recipe.steps)
         for number, stage in enumerate(self.recipe.stages):
@@ -113,11 +112,11 @@ class Trainer:
     def _run_stage(self, number: int, stage: Stage, end: int, checkpoint: Path | None) -> None:
         if number > self.position.stage:
             self.position = dataclasses.replace(self.position, stage=number, step=0)
-        free = set_free(self.model, stage)
+        free = unfreeze(self.model, stage)
         self.trained |= set(free)
         optimiser = torch.optim.AdamW(parameter_groups(free, stage), lr=stage.learning_rate, betas=stage.betas)
         if checkpoint is not None:
-            state.load_optimiser(checkpoint, optimiser)
+            checkpoints.load_optimiser(checkpoint, optimiser)
         objective, optimiser = self.accelerator.prepare(Objective(self.model), optimiser)
         batches = self._batches(number, stage)
         while self.position.step < stage.steps and self.position.total < end:
@@ -200,11 +199,13 @@ class Trainer:
         last, total = stop or self.position.step == stage.steps, self.position.total
         if self.accelerator.is_main_process:
             if last or _passes(self.recipe.checkpoint_every, before, total):
-                state.save(self.output / CHECKPOINTS, self.model, self.trained, optimiser.optimizer, self.position)
+                checkpoints.save(
+                    self.output / CHECKPOINTS, self.model, self.trained, optimiser.optimizer, self.position
+                )
             if self.score is not None and (last or _passes(self.recipe.scoring.every, before, total)):
                 with self.accelerator.autocast():  # frozen parts may be of half precision, trained ones are not
                     self._record({"stage": stage.name, "scores": self.score(self.model.eval())})
-                set_free(self.model, stage)
+                unfreeze(self.model, stage)
         self.accelerator.wait_for_everyone()
 
     def _record(self, values: dict[str, Any]) -> None:

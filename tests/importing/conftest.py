@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from favor.importing.origins import released_layout
 from favor.importing.release import ImportOptions, import_release
-from favor.presets import FAVOR_13B
+from favor.models.favor.presets import FAVOR_13B
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "favor_released"
 PICKLES = {"delta": "delta.pt", "eva": "eva.pth", "instructblip": "blip.pth", "beats": "beats.pt"}

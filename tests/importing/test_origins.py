@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from favor.importing.names import SKIPPED
 from favor.importing.origins import join_biases, merge_lora, released_layout
-from favor.presets import FAVOR_13B, VIDEO_SALMONN_13B
-from favor.released_names import IGNORED
+from favor.models.favor.presets import FAVOR_13B, VIDEO_SALMONN_13B
 
 CHECKPOINTS = Path(__file__).parents[1] / "data" / "checkpoints"
 
@@ -25,7 +25,7 @@ def listed(name):
 
 def test_the_delta_has_the_published_names_and_shapes(layout):
     config, files = layout
-    published = {key: shape for key, shape in listed(config.name).items() if not IGNORED.match(key)}
+    published = {key: shape for key, shape in listed(config.name).items() if not SKIPPED.match(key)}
     adapters = {key: shape for key, shape in files["delta"].items() if ".lora_" in key}
     assert len(adapters) == 320
     assert {key: shape for key, shape in files["delta"].items() if key not in adapters} == published

@@ -12,9 +12,8 @@ import torch
 from safetensors.torch import save_file
 
 from favor.errors import FavorError
-from favor.importing.pickles import check_zip
 from favor.importing.release import ImportOptions, import_release
-from favor.importing.tensor_files import TensorFile
+from favor.importing.tensor_files import TensorFile, check_zip
 
 
 class Code:
@@ -253,7 +252,7 @@ def test_an_output_that_is_there_is_kept(release, imported, tmp_path):
     assert (folder / "manifest.json").read_bytes() == mark
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("dear")
-    with pytest.raises(FavorError, match="is no model folder and will not be replaced"):
+    with pytest.raises(FavorError, match=r"holds no config\.json and will not be replaced"):
         import_release("favor-13b", options, tmp_path / "home", ImportOptions(overwrite=True))
 
 

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file
 from transformers import InstructBlipConfig, InstructBlipForConditionalGeneration
 
-from favor.checkpoints import read_config
-from favor.generation import GenerationOptions
 from favor.importing.release import ImportOptions, import_release
 from favor.media.clip import Clip
-from favor.model import FavorModel
-from favor.presets import VIDEO_SALMONN_13B
+from favor.models.base import GenerationOptions
+from favor.models.favor.folder import read_config
+from favor.models.favor.model import FavorModel
+from favor.models.favor.presets import VIDEO_SALMONN_13B
 
 ADAPTER = "llama_model.base_model.model.model.layers.1.self_attn.k_proj.lora_{}.default.weight"
 

@@ -127,7 +127,8 @@ def test_the_status_of_a_run_can_be_had_without_torch(captioned):
     assert told["progress"]["state"] == "done"
     assert told["windows_left"] == 0
     assert "windows    4 of 4 (100%): 4 succeeded" in favor("status", output)
-    check = "import sys, pipeline.status, jobs.status; assert not {'torch', 'apache_beam'} & set(sys.modules)"
+    imports = "import sys, pipeline.reporting.status, jobs.output.status"
+    check = f"{imports}; assert not {{'torch', 'apache_beam'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", check], check=True)
 
 

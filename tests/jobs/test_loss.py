@@ -1,7 +1,7 @@
 from click.testing import CliRunner
 
 from jobs.main import main
-from pipeline.journal import RecordAnswers
+from pipeline.output.record import RecordAnswers
 
 
 def test_a_row_that_never_arrives_makes_the_command_fail(tmp_path, write_clip, monkeypatch):

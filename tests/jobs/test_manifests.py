@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from favor.media import manifests
+from favor.media.corpus import manifests
 from jobs.main import main
 
 SHORT = ["--max-new-tokens", "4", "--window-seconds", "1"]

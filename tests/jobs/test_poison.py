@@ -12,11 +12,11 @@ import torch
 from click.testing import CliRunner
 
 from favor import FavorModel
-from favor.media.isolation import IsolatedDecoder
+from favor.media.isolation.decoder import IsolatedDecoder
 from jobs.main import main
-from transforms import corpus, decode
+from transforms import decode, planning
 
-PLANTED = (sys.executable, str(Path(__file__).parents[1] / "media" / "planted_child.py"))
+PLANTED = (sys.executable, str(Path(__file__).parents[1] / "media" / "isolation" / "planted_child.py"))
 POISON = {  # files of two windows, by what the decoder does on them, and the code of the failure
     "crash-1000ms.mp4": "decoder_crashed",
     "hang-0ms.mp4": "decoder_timeout",
@@ -42,7 +42,7 @@ def test_each_poison_costs_one_row_and_the_run_goes_on(archive, tmp_path, monkey
     arguments = ["caption", archive, "-o", output, "--window-seconds", 1, "--max-new-tokens", 2]
     limits = {"memory_bytes": 1 << 30, "base_deadline": 12, "deadline_per_second": 0}
     with contextlib.closing(IsolatedDecoder(PLANTED, **limits)) as decoder:
-        for module in (corpus, decode):
+        for module in (planning, decode):
             monkeypatch.setattr(module, "ISOLATED", decoder)
         result = CliRunner().invoke(main, [*map(str, arguments)])
     assert result.exit_code == 0, result.output

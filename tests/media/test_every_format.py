@@ -14,7 +14,7 @@ import pytest
 from av.codec import Codec
 from av.format import ContainerFormat
 
-from favor.media.containers import is_still, open_container
+from favor.media.container.opening import is_still, open_container
 from favor.media.decode import read_clip
 
 HARDWARE = ("_amf", "_mf", "_nvenc", "_qsv", "_v4l2m2m", "_vaapi", "_videotoolbox", "_vulkan")  # encoders by device

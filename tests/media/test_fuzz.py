@@ -9,8 +9,8 @@ import random
 import pytest
 
 from favor.errors import MediaError
-from favor.media.files import MediaFile
-from favor.media.isolation import IsolatedDecoder
+from favor.media.corpus.files import MediaFile
+from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.sampling import spans
 
 MUTATIONS = int(os.environ.get("FAVOR_FUZZ_MUTATIONS", "60"))

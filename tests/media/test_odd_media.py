@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from favor.errors import MediaError
+from favor.media.corpus.files import MediaFile
 from favor.media.decode import decode_windows
-from favor.media.files import MediaFile
 from favor.media.probe import probe
 from favor.media.sampling import spans
 

@@ -2,7 +2,7 @@ import fsspec
 import pytest
 
 from favor.errors import MediaError
-from favor.media.files import MediaFile
+from favor.media.corpus.files import MediaFile
 from favor.media.probe import probe
 
 

@@ -7,8 +7,8 @@ import threading
 import av
 import pytest
 
+from favor.io.sources import block_bytes
 from favor.media.decode import decode_windows
-from favor.media.storage import block_bytes
 
 SECONDS = 70
 

@@ -5,12 +5,12 @@ import pytest
 
 import favor
 from favor.errors import FavorError
-from favor.synthetic.encoding import suffix, write_scene
 from favor.synthetic.folder import synthesize
+from favor.synthetic.rendering.film import suffix, write_scene
 from favor.synthetic.scene import Figure, Scene, Sound, Waypoint
 from favor.synthetic.vocabulary import COLOURS
 from favor.synthetic.world import render_clip, write
-from pipeline.questions import read_questions
+from pipeline.inputs import read_questions
 
 RATE = 16_000
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from favor.synthetic import asking, speech
-from favor.synthetic.captions import caption
-from favor.synthetic.dialogues import dialogues
+from favor.synthetic.questions import tasks
+from favor.synthetic.questions.captions import caption
+from favor.synthetic.questions.dialogues import dialogues
+from favor.synthetic.rendering import voices
 from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, SpokenWord, Utterance, Waypoint
 from favor.synthetic.vocabulary import spoken_words
 from favor.synthetic.world import write
@@ -74,7 +75,7 @@ def asked(scene):
     """Every question that a scene allows, and its answer and kind."""
     found = {}
     for seed in range(150):
-        for item in asking.watching(np.random.default_rng(seed), scene):
+        for item in tasks.watching(np.random.default_rng(seed), scene):
             assert found.setdefault(item.question, (item.answer, item.kind)) == (item.answer, item.kind)
     return found
 
@@ -125,10 +126,10 @@ def test_a_dialogue_ends_with_a_question_about_it():
 
 
 def test_every_voice_says_every_word():
-    for voice in speech.VOICES:
-        assert sorted(speech.index()[voice]) == list(spoken_words())
-        last = max(start + count for start, count in speech.index()[voice].values())
-        assert last <= len(speech.recording(voice))
+    for voice in voices.VOICES:
+        assert sorted(voices.index()[voice]) == list(spoken_words())
+        last = max(start + count for start, count in voices.index()[voice].values())
+        assert last <= len(voices.recording(voice))
 
 
 def test_transcripts_and_spoken_questions_are_never_empty():

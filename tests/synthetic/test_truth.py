@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from favor.synthetic import speech
-from favor.synthetic.render import draw, sign_box
+from favor.synthetic.rendering import voices
+from favor.synthetic.rendering.picture import draw, sign_box
+from favor.synthetic.rendering.sound import WAVES, render_sound
 from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, Waypoint
-from favor.synthetic.sounds import KINDS, render_sound
 from favor.synthetic.vocabulary import COLOURS, SIZES, SOUNDS
 from favor.synthetic.world import write
 
@@ -103,7 +103,7 @@ def test_every_sound_has_a_spectrum_of_its_own():
     times = np.arange(RATE, dtype=np.float32) / RATE
 
     def spectrum(kind, pitch):
-        power = np.abs(np.fft.rfft(KINDS[kind](times, pitch).astype(np.float32))) ** 2
+        power = np.abs(np.fft.rfft(WAVES[kind](times, pitch).astype(np.float32))) ** 2
         bands = np.add.reduceat(power, np.unique(np.geomspace(30, 8000, 40).astype(int)))
         return np.sqrt(bands / bands.sum())
 
@@ -133,7 +133,7 @@ def test_words_lie_where_the_transcript_says():
         spoken = [(utterance, word) for utterance in scene.utterances for word in utterance.words]
         assert scene.transcript.split() == [word.text for _, word in spoken]
         for utterance, word in spoken:
-            voice = speech.spoken(utterance.voice, word.text, utterance.percent)
+            voice = voices.word_samples(utterance.voice, word.text, utterance.percent)
             first = round(word.start * RATE)
             part = samples[first : first + len(voice)]
             assert np.corrcoef(part, voice)[0, 1] > 0.8, word

@@ -5,17 +5,17 @@ import sys
 import numpy as np
 import pytest
 
-from favor.synthetic import SPLITS, TASKS, generate
-from favor.synthetic.drafting import Stage
+from favor.synthetic import SPLITS, WORLD_TASKS, generate_clips
 from favor.synthetic.vocabulary import COLOURS
 from favor.synthetic.world import ask_more, write, write_for
+from favor.synthetic.writing.drafting import DraftScene
 
 HASH = """
 import hashlib
-from favor.synthetic import generate
+from favor.synthetic import generate_clips
 digest = hashlib.sha256()
 for index in (3, 1, 2):
-    made = generate(7, index)
+    made = generate_clips(7, index)
     for array in (made.clip.frames, made.clip.audio):
         digest.update(b"none" if array is None else array.tobytes())
     for item in made.items:
@@ -33,16 +33,16 @@ def test_two_processes_make_the_same_clips():
 
 
 def test_a_clip_does_not_depend_on_those_before():
-    alone = generate(7, 5)
-    generate(7, 4)
-    again = generate(7, 5)
+    alone = generate_clips(7, 5)
+    generate_clips(7, 4)
+    again = generate_clips(7, 5)
     assert (alone.scene, alone.items) == (again.scene, again.items)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WORLD_TASKS)
 def test_every_task_has_clips(task):
     for index in range(5):
-        made = generate(SPLITS["validation"], index, [task])
+        made = generate_clips(SPLITS["validation"], index, [task])
         assert made.items
         assert {item.task for item in made.items} == {task}
         for item in made.items:
@@ -53,7 +53,7 @@ def test_every_task_has_clips(task):
 
 def test_frames_and_samples_fit_the_scene():
     for index in range(30):
-        made = generate(3, index)
+        made = generate_clips(3, index)
         if made.clip.audio is not None:
             assert len(made.clip.audio) == round(made.scene.seconds * 16_000)
             assert made.clip.audio.dtype == np.float32
@@ -63,10 +63,10 @@ def test_frames_and_samples_fit_the_scene():
 
 def test_unknown_tasks_are_refused():
     with pytest.raises(ValueError, match="tasks must be some of asr, ac"):
-        generate(1, 1, ["smell"])
+        generate_clips(1, 1, ["smell"])
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", WORLD_TASKS)
 def test_more_is_asked_about_pictures_only_and_nothing_twice(task):
     rng = np.random.default_rng(3)
     scene, items = write_for(rng, task)
@@ -88,7 +88,7 @@ def test_videos_may_be_silent_and_show_a_single_figure():
 
 
 def test_a_figure_whose_shape_has_had_all_colours_does_not_turn():
-    stage = Stage(np.random.default_rng(0), 2)
+    stage = DraftScene(np.random.default_rng(0), 2)
     stage.figures[0].names = {f"{colour} {stage.figures[0].shape}" for colour in COLOURS}
     assert not stage.turn(0, 1.0)
     assert not stage.events

@@ -1,56 +1,13 @@
-"""A tiny model and a few real clips to train it on."""
+"""A few real clips to train the tiny model on."""
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 from accelerate.state import AcceleratorState
 
-from favor.config import (
-    CausalQFormerConfig,
-    ImageQFormerConfig,
-    LanguageConfig,
-    LoraConfig,
-    SpeechConfig,
-    VisualConfig,
-)
-from favor.initialise import initialise
 from favor.media.clip import Clip
-from favor.model import FavorModel
-from favor.presets import FAVOR_MINI
 from favor.training.examples import Example
-
-TINY = dataclasses.replace(
-    FAVOR_MINI,
-    name="tiny",
-    visual=VisualConfig(32, 64, 1, 2, image_size=64, patch_size=8),
-    image_qformer=ImageQFormerConfig(1024, 32, 1, 2, 64, max_position_embeddings=256),
-    speech=SpeechConfig(16, 1, 2, 32, max_source_positions=250),
-    causal_qformer=CausalQFormerConfig(32, 1, 2, 64, max_positions=320, direction="paper"),
-    language=LanguageConfig(2048, 48, 96, 2, 2),
-    lora=LoraConfig(rank=4, alpha=4),
-)
-
-
-def build_tiny(tmp_path_factory):
-    """Loads the tiny model from a folder of its own, as a user would."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    prompter = FavorModel.from_pretrained("favor-mini", device="cpu").prompter
-    model = FavorModel(TINY, prompter)
-    initialise(model, seed=0)
-    model.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_folder(tmp_path_factory):
-    return build_tiny(tmp_path_factory)
-
-
-@pytest.fixture
-def tiny(tiny_folder):
-    return FavorModel.from_pretrained(tiny_folder, device="cpu")
 
 
 @pytest.fixture(autouse=True)

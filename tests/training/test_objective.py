@@ -1,16 +1,16 @@
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch.nn import functional as F
 
-from favor.errors import FavorError
-from favor.generation import score
-from favor.training.losses import diversity_loss
-from favor.training.objective import Objective
-from favor.training.parts import set_free
+from favor.errors import ConfigError, FavorError
+from favor.models.favor.generation import score
+from favor.training.objective import Objective, diversity_loss
+from favor.training.parts import unfreeze
 from favor.training.recipe import Mix, Parts, Stage
-from favor.values import ConfigError
 
 STAGE = Stage("s", 1, mix=Mix(vqa=1))
 
@@ -60,7 +60,7 @@ def test_text_alone_is_a_prompt_without_audio_visual_tokens(tiny, example):
     ],
 )
 def test_frozen_parts_get_no_gradient(tiny, example, parts, trained):
-    free = set_free(tiny, dataclasses.replace(STAGE, parts=parts))
+    free = unfreeze(tiny, dataclasses.replace(STAGE, parts=parts))
     Objective(tiny)([example]).answer.backward()
     moved = {name for name, parameter in tiny.named_parameters() if parameter.grad is not None}
     assert moved <= set(free)
@@ -70,14 +70,34 @@ def test_frozen_parts_get_no_gradient(tiny, example, parts, trained):
 
 
 def test_dropout_is_active_in_trained_parts_only(tiny):
-    set_free(tiny, STAGE)
+    unfreeze(tiny, STAGE)
     assert (tiny.aligner.causal_qformer.training, tiny.visual.training) == (True, False)
-    set_free(tiny, dataclasses.replace(STAGE, dropout="none"))
+    unfreeze(tiny, dataclasses.replace(STAGE, dropout="none"))
     assert not tiny.aligner.causal_qformer.training
 
 
 def test_nothing_to_train_is_refused(tiny):
     with pytest.raises(FavorError, match="every part is frozen"):
-        set_free(tiny, dataclasses.replace(STAGE, parts=Parts(aligner="frozen", language="frozen")))
+        unfreeze(tiny, dataclasses.replace(STAGE, parts=Parts(aligner="frozen", language="frozen")))
     with pytest.raises(ConfigError, match=r"parts\.visual is 'lora'"):
         Parts(visual="lora")
+
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+
+
+@pytest.mark.parametrize("model", ["favor", "video_salmonn"])
+def test_diversity_loss_is_that_of_the_released_code(model):
+    with safe_open(GOLDEN / f"{model}_tiny.safetensors", framework="pt") as file:
+        queries, expected = file.get_tensor("diversity/queries"), file.get_tensor("diversity/loss")
+    torch.testing.assert_close(diversity_loss(queries), expected[0], atol=1e-4, rtol=1e-4)
+
+
+def test_equal_queries_cost_one_and_orthogonal_ones_nothing():
+    assert diversity_loss(torch.ones(2, 3, 4)).item() == pytest.approx(1)
+    assert diversity_loss(torch.eye(3)[None]).item() == pytest.approx(0)
+
+
+def test_one_query_has_nothing_to_differ_from():
+    with pytest.raises(ValueError, match="got 1, needs 2"):
+        diversity_loss(torch.ones(1, 1, 4))

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from favor.errors import ConfigError
 from favor.training.recipe import Recipe
-from favor.values import ConfigError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

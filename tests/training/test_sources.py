@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from favor.errors import FavorError
-from favor.presets import FAVOR_MINI
-from favor.training.sources import ManifestSource, read_manifest
+from favor.models.favor.presets import FAVOR_MINI
+from favor.training.sources import ManifestSource, read_examples
 
 ROW = {"uri": "a.mp4", "question": "q", "answer": "a", "task": "vqa"}
 
@@ -19,7 +19,7 @@ def test_spans_of_real_media_are_decoded_for_their_task(manifest):
 
 
 def test_the_sound_of_another_file_is_heard_with_a_picture(manifest, write_clip, tmp_path):
-    rows = read_manifest(manifest)
+    rows = read_examples(manifest)
     silent = write_clip(tmp_path / "silent.mp4", 0.5, audio=None)
     row = {**ROW, "uri": str(silent), "sound": rows[0].uri, "task": "isqa"}
     (tmp_path / "train.jsonl").write_text(json.dumps(row))
@@ -46,12 +46,12 @@ def test_a_wrong_line_is_named(tmp_path, line, message):
     path = tmp_path / "train.jsonl"
     path.write_text(f"{json.dumps(ROW)}\n{line}\n")
     with pytest.raises(FavorError, match=message):
-        read_manifest(path)
+        read_examples(path)
 
 
 def test_an_empty_or_missing_manifest_is_named(tmp_path):
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(FavorError, match=r"empty\.jsonl has no lines"):
-        read_manifest(tmp_path / "empty.jsonl")
+        read_examples(tmp_path / "empty.jsonl")
     with pytest.raises(FavorError, match=r"none\.jsonl cannot be read"):
-        read_manifest(tmp_path / "none.jsonl")
+        read_examples(tmp_path / "none.jsonl")

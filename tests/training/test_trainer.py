@@ -5,17 +5,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from favor.card import describe
 from favor.errors import FavorError
-from favor.generation import GenerationOptions
 from favor.media.clip import Clip
 from favor.media.decode import read_clip
-from favor.model import FavorModel
-from favor.training import running, state
-from favor.training.recipe import Mix, Parts, Recipe, Stage
-from favor.training.schedule import learning_rate
-from favor.training.sources import ManifestSource, read_manifest
-from favor.training.state import Position
+from favor.models.base import GenerationOptions
+from favor.models.favor.folder import describe
+from favor.models.favor.model import FavorModel
+from favor.training import checkpoints
+from favor.training.checkpoints import Position
+from favor.training.recipe import Mix, Parts, Recipe, Stage, learning_rate
+from favor.training.sources import ManifestSource, read_examples
+from favor.training.train import train
 from favor.training.trainer import Trainer, make_accelerator
 
 ALL = Parts("full", "full", "full", "full", "full", "full")
@@ -32,7 +32,7 @@ def write_recipe(folder, model, manifest, steps):
     return path
 
 
-def train(folder, recipe, output, limit=None):
+def trained(folder, recipe, output, limit=None):
     model = FavorModel.from_pretrained(folder, device="cpu")
     source = ManifestSource(recipe.manifests, model.config)
     trainer = Trainer(recipe, model, source, output, make_accelerator("float32", "cpu"))
@@ -44,9 +44,9 @@ def test_a_resumed_training_ends_with_the_very_same_weights(tiny_folder, manifes
     first = Stage("first", 7, ALL, Mix(video_qa=1, ac=1, image_foreign=0), clips=2, accumulate=2, warmup=3)
     second = Stage("second", 13, Parts(), Mix(video_qa=1, video_foreign=1), clips=3, questions=2, decay="cosine")
     recipe = recipe_of(manifest, first, second)
-    straight = train(tiny_folder, recipe, tmp_path / "straight")
+    straight = trained(tiny_folder, recipe, tmp_path / "straight")
     for limit in (4, 12, None):
-        resumed = train(tiny_folder, recipe, tmp_path / "resumed", limit)
+        resumed = trained(tiny_folder, recipe, tmp_path / "resumed", limit)
     weights = resumed.state_dict()
     assert all(torch.equal(values, weights[name]) for name, values in straight.state_dict().items())
     totals = [json.loads(line)["total"] for line in (tmp_path / "resumed" / "metrics.jsonl").open()]
@@ -58,8 +58,8 @@ def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_pat
     mix, cosine = Mix(video_qa=1, ac=1), {"decay": "cosine", "final": 0.1, "dropout": "none"}
     stage = Stage("all", 120, ALL, mix, clips=4, learning_rate=3e-3, warmup=10, matching=0, **cosine)
     recipe = recipe_of(manifest, stage)
-    model = train(tiny_folder, recipe, tmp_path).eval()
-    rows = read_manifest(manifest)
+    model = trained(tiny_folder, recipe, tmp_path).eval()
+    rows = read_examples(manifest)
     clips = [read_clip(row.uri, frame_size=32) for row in rows]
     heard = [Clip(audio=clip.audio) if row.task == "ac" else clip for row, clip in zip(rows, clips, strict=True)]
     answers = model.answer(heard, [row.question for row in rows])
@@ -68,11 +68,11 @@ def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_pat
 
 def test_checkpoints_of_another_recipe_are_left_alone(tiny_folder, manifest, tmp_path):
     path = write_recipe(tmp_path, tiny_folder, manifest, steps=1)
-    running.train(path, tmp_path / "out", None, None, "cpu", False)
+    train(path, tmp_path / "out", None, None, "cpu", False)
     write_recipe(tmp_path, tiny_folder, manifest, steps=2)
     with pytest.raises(FavorError, match="checkpoints of another recipe"):
-        running.train(path, tmp_path / "out", None, None, "cpu", False)
-    folder = running.train(path, tmp_path / "out", None, None, "cpu", True)
+        train(path, tmp_path / "out", None, None, "cpu", False)
+    folder = train(path, tmp_path / "out", None, None, "cpu", True)
     facts = json.loads((folder / "recipe.json").read_text())
     assert facts["steps"] == 2
     model = FavorModel.from_pretrained(folder, device="cpu")
@@ -94,7 +94,7 @@ def test_half_precision_trains_and_scores_weights_in_single_precision(tiny_folde
 
     Trainer(recipe, model, ManifestSource(recipe.manifests, model.config), tmp_path, accelerator, score).run()
     assert len(texts) == 1
-    kept = load_file(state.latest(tmp_path / "checkpoints") / "trained.safetensors")
+    kept = load_file(checkpoints.latest(tmp_path / "checkpoints") / "trained.safetensors")
     assert all(values.dtype == torch.float32 and values.isfinite().all() for values in kept.values())
     assert model.visual.vit.dtype == torch.bfloat16
 
@@ -102,16 +102,16 @@ def test_half_precision_trains_and_scores_weights_in_single_precision(tiny_folde
 def test_interrupted_writing_leaves_the_checkpoint_before(tiny, tmp_path, monkeypatch):
     optimiser = torch.optim.AdamW(tiny.aligner.parameters())
     names = {name for name, _ in tiny.named_parameters() if name.startswith("aligner")}
-    state.save(tmp_path, tiny, names, optimiser, Position(0, 10, 10, 1.0))
+    checkpoints.save(tmp_path, tiny, names, optimiser, Position(0, 10, 10, 1.0))
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        state.save(tmp_path, tiny, names, optimiser, Position(0, 20, 20, 2.0))
-    assert state.load_position(state.latest(tmp_path)).total == 10
-    assert state.load_weights(state.latest(tmp_path), tiny) == names
+        checkpoints.save(tmp_path, tiny, names, optimiser, Position(0, 20, 20, 2.0))
+    assert checkpoints.load_position(checkpoints.latest(tmp_path)).total == 10
+    assert checkpoints.restore_weights(checkpoints.latest(tmp_path), tiny) == names
 
 
 @pytest.mark.parametrize(("decay", "middle"), [("none", 1.0), ("linear", 0.55), ("cosine", 0.55)])

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from favor.media.files import MediaFile, WindowKey
+from favor.media.corpus.files import MediaFile, WindowKey
 from transforms.decode import DecodeAhead
-from transforms.records import Job, Segment
+from transforms.elements import Job, Segment
 
 
 def segment(name, windows):

@@ -2,7 +2,7 @@ import av
 import pytest
 
 from favor.errors import MediaError
-from favor.media.files import MediaFile, WindowKey
+from favor.media.corpus.files import MediaFile, WindowKey
 from transforms.failures import captured
 
 MEDIA = MediaFile("/films/a.mp4", 10, "v")

@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from favor import Clip, FavorModel, GenerationOptions
-from favor.media.files import MediaFile, WindowKey
-from transforms.generate import FavorModelHandler, thinned
-from transforms.records import CAPTIONS, TRANSCRIPTS, Answered, Failure, Identity, Job, Question, Window
+from favor.media.corpus.files import MediaFile, WindowKey
+from transforms.elements import Answered, Identity, Job, Question, Window
+from transforms.generate import ClipModelHandler, thinned
+from transforms.rows import CAPTIONS, TRANSCRIPTS, Failure
 
 IDENTITY = Identity("favor-mini", "r1", "auto", "even", "{}")
 CAPTION, TRANSCRIPT = Question(CAPTIONS, "caption", "What?"), Question(TRANSCRIPTS, "transcript", "Say it.")
@@ -44,7 +45,7 @@ def window(number, *questions, shade=0, frames=2, audio=None):
 
 
 def run(model, windows, handler=None):
-    handler = handler or FavorModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), len(windows), "cpu")
+    handler = handler or ClipModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), len(windows), "cpu")
     return list(handler.run_inference(windows, model))
 
 
@@ -59,7 +60,7 @@ def test_a_poisoned_window_costs_one_failure_in_a_batch_of_sixteen(failing):
 
 def test_the_batch_that_fits_in_memory_is_remembered(failing):
     failing.largest_batch = 5
-    handler = FavorModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), 12, "cpu")
+    handler = ClipModelHandler(IDENTITY, GenerationOptions(max_new_tokens=2), 12, "cpu")
     windows = [window(i, shade=i) for i in range(12)]
     assert all(isinstance(outcome, Answered) for outcome in run(failing, windows, handler))
     failing.sizes.clear()

@@ -1,0 +1,125 @@
+"""What each released model is made of, and where that is published."""
+
+import dataclasses
+
+from favor.errors import FavorError
+
+HUB_WEIGHTS = (
+    "config.json",
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model*.bin",
+    "pytorch_model.bin.index.json",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceKind:
+    """One of the things that a model is made of.
+
+    Attributes:
+        what: it is, for people.
+        published: where, for people, one place a line.
+        file: its name in a hub repository that holds others too, if it is there.
+        patterns: what is used of a folder; none for a single file.
+    """
+
+    what: str
+    published: tuple[str, ...]
+    file: str | None = None
+    patterns: tuple[str, ...] = ()
+
+
+LAVIS = "https://storage.googleapis.com/sfr-vision-language-research/LAVIS/models"
+
+SOURCE_KINDS = {
+    "delta": SourceKind("the trained parameters", ()),
+    "eva": SourceKind("the ViT", (f"{LAVIS}/BLIP2/eva_vit_g.pth",), file="eva_vit_g.pth"),
+    "instructblip": SourceKind(
+        "the image Q-Former",
+        (
+            f"{LAVIS}/InstructBLIP/instruct_blip_vicuna13b_trimmed.pth",
+            "or hub Salesforce/instructblip-vicuna-13b, which holds the ViT too, then without --eva",
+        ),
+        patterns=HUB_WEIGHTS,
+    ),
+    "whisper": SourceKind("the speech encoder", ("hub openai/whisper-large-v2",), patterns=HUB_WEIGHTS),
+    "llm": SourceKind("Vicuna and its tokenizer", (), patterns=(*HUB_WEIGHTS, "tokenizer.model")),
+    "bert": SourceKind("the questions' vocabulary", ("hub bert-base-uncased",), patterns=("vocab.txt",)),
+    "beats": SourceKind(
+        "the sound-event encoder",
+        ("https://github.com/microsoft/unilm/tree/master/beats, whose link has died more than once",),
+        file="BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt",
+    ),
+}
+
+FAVOR_SOURCES = ("delta", "eva", "instructblip", "whisper", "llm", "bert")
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """How a preset is made of released files.
+
+    Attributes:
+        preset: its name.
+        kinds: what it needs, by the names of the options.
+    """
+
+    preset: str
+    kinds: dict[str, SourceKind]
+
+    def __str__(self) -> str:
+        lines = [f"favor import {self.preset}"]
+        for name, kind in self.kinds.items():
+            lines += [f"  --{name:<13} {kind.what}", *(f"{'':<18}{place}" for place in kind.published)]
+        return "\n".join(lines)
+
+
+def _recipe(preset: str, names: tuple[str, ...], delta: SourceKind, vicuna: str) -> Release:
+    llm = dataclasses.replace(SOURCE_KINDS["llm"], published=(vicuna,))
+    return Release(preset, {**{name: SOURCE_KINDS[name] for name in names}, "delta": delta, "llm": llm})
+
+
+def _delta(*published: str, file: str | None = None) -> SourceKind:
+    return SourceKind("the trained parameters", published, file)
+
+
+RELEASES = {
+    recipe.preset: recipe
+    for recipe in (
+        _recipe(
+            "favor-13b",
+            FAVOR_SOURCES,
+            _delta("pytorch_model_1_101.pt in the drive folder that https://github.com/BriansIDP/AudioVisualLLM names"),
+            "hub lmsys/vicuna-13b-v1.1 (the release does not say which version; v1.5 was reported to work badly)",
+        ),
+        _recipe(
+            "favor-7b",
+            FAVOR_SOURCES,
+            _delta("nowhere: the paper has such a model, its authors released none"),
+            "hub lmsys/vicuna-7b-v1.1",
+        ),
+        _recipe(
+            "video-salmonn-13b",
+            (*FAVOR_SOURCES, "beats"),
+            _delta(
+                "hub tsinghua-ee/Video-SALMONN",
+                "SHA-256 2f2c63cdb62b8b4ddf11e311e203c874e6c85c4ba9ed61f757c65248903ff544",
+                file="pytorch_model_4_5001.pt",
+            ),
+            "hub lmsys/vicuna-13b-v1.5",
+        ),
+    )
+}
+
+
+def recipe(preset: str) -> Release:
+    """The recipe of a preset.
+
+    Raises:
+        FavorError: if there is none.
+    """
+    if preset not in RELEASES:
+        raise FavorError(f"there is no recipe for {preset!r}; there are {', '.join(RELEASES)}")
+    return RELEASES[preset]

@@ -1,0 +1,215 @@
+"""Opening the files of a release."""
+
+import dataclasses
+import fnmatch
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPError
+
+from favor.errors import FavorError
+from favor.importing.names import canonical
+from favor.importing.origins import Blip
+from favor.importing.releases import SourceKind
+from favor.importing.tensor_files import TensorFile, TensorSource, check_zip, load_pickle
+from favor.importing.tokenizers import TOKENIZER_MODEL, VOCABULARY
+from favor.importing.writing import ByteProgress
+from favor.io.checksums import sha256
+from favor.models.favor.folder import CONFIG
+
+WEIGHT_FILES = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
+FOLDERS = ("whisper", "llm", "bert")
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A release whose files are there and can be read.
+
+    Attributes:
+        tensors: the weights, by the names of the options.
+        configs: what the hub folders and BEATs' file say of their sizes.
+        blip: the form of InstructBLIP's release.
+    """
+
+    tensors: dict[str, TensorSource]
+    configs: dict[str, dict[str, Any]]
+    blip: Blip
+
+
+def used_files(option: str, path: Path) -> list[Path]:
+    """The files that are read of a source.
+
+    Raises:
+        FavorError: if one is missing.
+    """
+    if path.is_file():
+        if option in FOLDERS:
+            raise FavorError(f"--{option}: {path} is a file; give the folder that it lies in")
+        return [path]
+    if option == "bert":
+        return [_existing(path / VOCABULARY)]
+    if option not in (*FOLDERS, "instructblip"):
+        raise FavorError(f"--{option}: {path} is a folder; give the file in it")
+    files = [_existing(path / CONFIG), *_weights(path)]
+    return [*files, _existing(path / TOKENIZER_MODEL)] if option == "llm" else files
+
+
+def describe_files(
+    given: Mapping[str, str], files: Mapping[str, list[Path]], progress: ByteProgress
+) -> list[dict[str, Any]]:
+    """Reads all files once, which finds damaged ones.
+
+    Args:
+        given: what the user gave for each option.
+        files: the files that it stands for.
+        progress: told of the bytes read.
+
+    Returns:
+        Option, what was given, name, size in bytes and SHA-256 of each file.
+
+    Raises:
+        FavorError: if a file's own checksums are wrong.
+    """
+    progress.start("checking", sum(path.stat().st_size for paths in files.values() for path in paths))
+    described = []
+    for option, paths in files.items():
+        for path in paths:
+            check_zip(path)
+            digest = sha256(path, progress.advance)
+            size = path.stat().st_size
+            described.append(
+                {"source": option, "given": given[option], "file": path.name, "bytes": size, "sha256": digest}
+            )
+    return described
+
+
+def open_release(paths: Mapping[str, Path], files: Mapping[str, list[Path]]) -> Opened:
+    """Opens weights and configurations.
+
+    Args:
+        paths: file or folder of each option.
+        files: the files that are read of each.
+
+    Raises:
+        FavorError: if one is damaged or of another kind.
+    """
+    tensors, configs = {}, {}
+    for option, path in paths.items():
+        weights = [file for file in files[option] if file.suffix not in (".json", ".model", ".txt")]
+        if weights:
+            tensors[option] = TensorSource(path, map(TensorFile, weights), _RENAMES.get(option, str))
+        if path / CONFIG in files[option]:
+            configs[option] = _read_json(path / CONFIG)
+    if "beats" in paths:
+        configs["beats"] = _beats_config(paths["beats"])
+    return Opened(tensors, configs, "hub" if "instructblip" in configs else "lavis")
+
+
+def _whisper_key(key: str) -> str:
+    return key.removeprefix("model.")
+
+
+_RENAMES = {"delta": canonical, "whisper": _whisper_key}
+
+
+def _weights(folder: Path) -> list[Path]:
+    for pattern in WEIGHT_FILES:
+        if found := sorted(folder.glob(pattern)):
+            return found
+    raise FavorError(f"{folder} holds no weights (no model.safetensors or pytorch_model.bin); is it the right folder?")
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise FavorError(f"{path.parent} lacks {path.name}; is it the right folder?")
+    return path
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FavorError(f"{path} is not JSON: {error}; download it again") from error
+    if not isinstance(values, dict):
+        raise FavorError(f"{path} holds no JSON object; download it again")
+    return values
+
+
+def _beats_config(path: Path) -> dict[str, Any]:
+    loaded = load_pickle(path)
+    if not isinstance(loaded, Mapping) or not isinstance(loaded.get("cfg"), Mapping):
+        raise FavorError(f"{path} lacks cfg, BEATs' sizes; is it the right file?")
+    return dict(loaded["cfg"])
+
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+WEIGHT_SUFFIXES = (".bin", ".pt", ".pth", ".safetensors")
+HUB_ERRORS = (EntryNotFoundError, HFValidationError, HTTPError, OSError)
+
+
+def fetch(given: str, kind: SourceKind, option: str, downloads: Path) -> Path:
+    """Finds a source on this machine, or brings it there.
+
+    Args:
+        given: a path, an fsspec URL, ``owner/repository`` or ``owner/repository/file`` on the hub.
+        kind: what it is.
+        option: the name it goes by, for messages.
+        downloads: where what a URL names is put.
+
+    Returns:
+        A file or a folder.
+
+    Raises:
+        FavorError: if it is nowhere.
+    """
+    path = Path(given).expanduser()
+    if path.exists():
+        return path
+    if "://" in given:
+        return _copy(given, kind, option, downloads / option)
+    owner, _, rest = given.partition("/")
+    name, _, file = rest.partition("/")
+    repository = f"{owner}/{name}" if name else owner
+    if not HUB_ID.fullmatch(repository) or (not file and given.endswith(WEIGHT_SUFFIXES)):
+        raise FavorError(f"--{option}: there is no file or folder {given}")
+    if not (file or kind.file or kind.patterns):
+        raise FavorError(f"--{option}: there is no file {given}; of the hub give OWNER/REPOSITORY/FILE")
+    try:
+        return _from_hub(repository, file, kind)
+    except HUB_ERRORS as error:
+        reason = " ".join(str(error).split())
+        raise FavorError(
+            f"--{option}: there is no file or folder {given}, and the hub does not give it either: {reason}"
+        ) from error
+
+
+def _from_hub(repository: str, file: str, kind: SourceKind) -> Path:
+    if file := file or kind.file or "":
+        return Path(hf_hub_download(repository, file))
+    patterns = [pattern for pattern in kind.patterns if not pattern.endswith((".bin", ".bin.index.json"))]
+    folder = Path(snapshot_download(repository, allow_patterns=patterns))
+    if len(patterns) < len(kind.patterns) and not any(folder.glob("*.safetensors")):
+        folder = Path(snapshot_download(repository, allow_patterns=list(kind.patterns)))
+    return folder
+
+
+def _copy(url: str, kind: SourceKind, option: str, target: Path) -> Path:
+    try:
+        filesystem, path = fsspec.url_to_fs(url)
+        target.mkdir(parents=True)
+        if not filesystem.isdir(path):
+            local = target / PurePosixPath(path).name
+            filesystem.get_file(path, str(local))
+            return local
+        for remote in filesystem.ls(path, detail=False):
+            name = PurePosixPath(remote).name
+            if any(fnmatch.fnmatch(name, pattern) for pattern in kind.patterns):
+                filesystem.get_file(remote, str(target / name))
+    except (ImportError, OSError, ValueError) as error:
+        raise FavorError(f"--{option}: {url} cannot be read: {error}") from error
+    return target

@@ -1,0 +1,1 @@
+"""Any store, any row file, atomic folders; knows neither video nor model."""

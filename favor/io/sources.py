@@ -1,0 +1,51 @@
+"""Opening the bytes of a media file, wherever it is stored."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from favor.errors import MediaError
+
+BLOCKS = 2048  # of a file; the ends of what a window needs cost a block each, more of them cost more requests
+REQUEST_BYTES = (1 << 17, 1 << 20)  # the smallest and the largest request to remote storage
+BLOCKS_KEPT = 64  # sound and picture may lie in different places of a file, which are read in turns
+READ_ERRORS = (OSError, EOFError, MemoryError, aiohttp.ClientError)  # what reading a file can raise, wherever it is
+
+
+@contextlib.contextmanager
+def open_source(uri: str) -> Iterator[Any]:
+    """Opens what libav can read: the path of a local file, or a file object that reads whole blocks and keeps some.
+
+    Args:
+        uri: a local path or any fsspec URL.
+
+    Raises:
+        MediaError: ``directory``, ``empty_file``, or ``not_a_file`` for pipes and devices, which never end.
+        OSError: if the file cannot be found or read.
+    """
+    filesystem, path = fsspec.core.url_to_fs(uri)
+    if not isinstance(filesystem, LocalFileSystem):
+        cache = {"cache_type": "blockcache", "cache_options": {"maxblocks": BLOCKS_KEPT}}
+        with filesystem.open(path, "rb", block_size=block_bytes(filesystem.size(path)), **cache) as file:
+            yield file
+        return
+    if Path(path).is_dir():
+        raise MediaError("directory", f"{uri} is a directory; name a file or a pattern such as {path}/*.mp4")
+    if Path(path).exists() and not Path(path).is_file():
+        raise MediaError("not_a_file", f"{uri} is a pipe or a device; copy what comes out of it into a file")
+    with Path(path).open("rb") as file:  # what cannot be opened is told apart here from what libav refuses
+        empty = not file.read(1)
+    if empty:
+        raise MediaError("empty_file", f"{uri} is empty (0 bytes); copy or download it again")
+    yield path
+
+
+def block_bytes(size: int | None) -> int:
+    """Returns how much of a remote file of so many bytes is read at once; None is a size that nobody tells."""
+    smallest, largest = REQUEST_BYTES
+    return min(max((size or 0) // BLOCKS, smallest), largest)

@@ -1,0 +1,1 @@
+"""An open file: its streams, its packets and its length."""

@@ -1,0 +1,1 @@
+"""What is in a corpus: patterns and manifests become media files."""

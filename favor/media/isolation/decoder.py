@@ -1,0 +1,226 @@
+"""Decoding in a process of its own, so that a crash, an endless loop or a flood of memory takes down nothing else."""
+
+import atexit
+import builtins
+import contextlib
+import dataclasses
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from favor.errors import MediaError
+from favor.io import sources
+from favor.media.clip import Clip
+from favor.media.clock import Span
+from favor.media.corpus.files import MediaFile
+from favor.media.isolation import wire
+from favor.media.isolation.process import ChildDeathError, Pool
+from favor.media.isolation.wire import Header
+from favor.media.probe import MediaInfo
+
+CHILD_COMMAND = (sys.executable, "-m", "favor.media.isolation.child")
+MEMORY_BYTES = 4 << 30  # of address space; 17 pictures of 16384x8192 do not fit, those of any common film do
+BASE_DEADLINE = 60.0  # s for opening a file and for a picture
+DEADLINE_PER_SECOND = 4.0  # s for each second of a window: 4K films on a busy machine stay far below
+
+Ask = Callable[[Header, float], tuple[Header, Any]]  # a request and its deadline -> the reply
+_T = TypeVar("_T")
+LOGGER = logging.getLogger(__name__)
+
+
+class CrashLog:
+    """The deaths on each file; two are enough to tell what is wrong.
+
+    The first may have been an accident, so its window is tried again, after all others of the pass. What the process
+    dies on next is to blame. If that is the same window, the window is a failure, and the only one. If it is another
+    one, the file is: it is put aside, and every window that is left is a failure for which no process is started.
+    """
+
+    def __init__(self) -> None:
+        self._crashes: dict[str, list[tuple[Span, ChildDeathError]]] = {}
+
+    def record(self, uri: str, span: Span, death: ChildDeathError) -> MediaError | None:
+        """Notes a death; returns the window's failure, or None if it is to be tried again.
+
+        Args:
+            uri: the file.
+            span: the window that was to be decoded.
+            death: of the process.
+        """
+        deaths = self._crashes.setdefault(uri, [])
+        deaths.append((span, death))
+        if len(deaths) == 1:
+            return None
+        return self.verdict(uri) or MediaError(death.code, f"{uri}: {death}")
+
+    def verdict(self, uri: str) -> MediaError | None:
+        """Returns the failure of all windows of a file that has been put aside, or None if it has not."""
+        deaths = self._crashes.get(uri, [])
+        if len({span for span, _ in deaths}) < 2:
+            return None
+        _, last = deaths[-1]
+        return MediaError(last.code, f"{uri}: {last}; put aside, since it has killed the decoder {len(deaths)} times")
+
+
+class IsolatedDecoder:
+    """Probes and decodes files in processes of their own, which are kept for the next file.
+
+    It can be used from several threads; each gets a process for as long as it needs one.
+
+    Args:
+        command: how to start such a process.
+        memory_bytes: how much address space each may have.
+        base_deadline: seconds for opening a file.
+        deadline_per_second: seconds for each second of a window, on top.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = CHILD_COMMAND,
+        memory_bytes: int = MEMORY_BYTES,
+        base_deadline: float = BASE_DEADLINE,
+        deadline_per_second: float = DEADLINE_PER_SECOND,
+    ) -> None:
+        self._base_deadline = base_deadline
+        self._deadline_per_second = deadline_per_second
+        self._pool = Pool(command, memory_bytes)
+        self._crashes = CrashLog()
+        self._bytes_read = 0
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def probe(self, media: MediaFile, audio_track: int | None = None) -> MediaInfo:
+        """Does what `favor.media.probe.probe` does.
+
+        Raises:
+            MediaError: what that raises; ``decoder_crashed``, ``decoder_timeout`` or ``out_of_memory`` for a file whose
+                header kills the process twice; ``undecodable`` for an error that nobody has foreseen.
+            OSError: if the file cannot be found or read.
+        """
+        request = {"call": "probe", "media": dataclasses.asdict(media), "audio_track": audio_track}
+        return self._again(media.uri, lambda: self._probe(media.uri, request))
+
+    def scene_spans(self, uri: str, part: Span, window_ms: int) -> list[Span]:
+        """Does what `favor.media.scenes.cuts.scene_spans` does.
+
+        Raises:
+            MediaError: as `probe` does.
+            OSError: if the file cannot be found or read.
+        """
+        request = {"call": "scenes", "uri": uri, "part": part, "window_ms": window_ms}
+        return self._again(uri, lambda: self._scene_spans(uri, request))
+
+    def windows(
+        self,
+        uri: str,
+        spans: Sequence[Span],
+        frame_size: int | None,
+        frame_sampling: str = "even",
+        audio_track: int | None = None,
+    ) -> Iterator[tuple[Span, Clip | Exception]]:
+        """Does what `favor.media.decode.decode_windows` does, and goes on behind the windows that fail.
+
+        Yields:
+            Each span once, with its clip or with what went wrong: a ``MediaError`` (what that raises;
+            ``decoder_crashed``, ``decoder_timeout`` or ``out_of_memory`` by the law of `CrashLog`;
+            ``undecodable`` for an error that nobody has foreseen), or one of ``sources.READ_ERRORS``. They come in
+            their order, but one on which the process has died is tried again at the end.
+        """
+        request: Header = {"call": "windows", "uri": uri, "frame_size": frame_size, "frame_sampling": frame_sampling}
+        request["audio_track"] = audio_track
+        left, again = deque(spans), deque[Span]()
+        while left or again:
+            if not left:
+                left.append(again.popleft())
+            if aside := self._crashes.verdict(uri):
+                yield left.popleft(), aside
+                continue
+            try:
+                for clip in self._pass(uri, {**request, "spans": list(left)}):
+                    yield left.popleft(), clip
+            except ChildDeathError as death:
+                span = left.popleft()
+                if failure := self._crashes.record(uri, span, death):
+                    yield span, failure
+                else:
+                    again.append(span)
+            except (MediaError, *sources.READ_ERRORS) as error:
+                yield left.popleft(), error  # the next pass seeks behind it
+
+    def take_bytes_read(self) -> int:
+        """Returns how many bytes of files the processes have read since the last call; 0 where none are counted."""
+        with self._lock:
+            count, self._bytes_read = self._bytes_read, 0
+        return count
+
+    def close(self) -> None:
+        """Ends all processes that wait for work."""
+        self._pool.close()
+
+    def _again(self, uri: str, action: Callable[[], _T]) -> _T:
+        """Does something once more if the process dies of it, which may have been an accident."""
+        with contextlib.suppress(ChildDeathError):
+            return action()
+        try:
+            return action()
+        except ChildDeathError as death:
+            raise MediaError(death.code, f"{uri}: {death}") from death
+
+    def _probe(self, uri: str, request: Header) -> MediaInfo:
+        with self._session(uri, request) as (_, reply):
+            return MediaInfo(**reply["info"])
+
+    def _scene_spans(self, uri: str, request: Header) -> list[Span]:
+        deadline = self._base_deadline + self._deadline_per_second * request["window_ms"] / 1000
+        spans = []
+        with self._session(uri, request) as (ask, _):
+            while (reply := ask({"call": "next", "deadline": deadline}, deadline)[0])["reply"] != "end":
+                spans.append((reply["start_ms"], reply["end_ms"]))
+        return spans
+
+    def _pass(self, uri: str, request: Header) -> Iterator[Clip]:
+        """Yields the clips of one pass over a file."""
+        with self._session(uri, request) as (ask, _):
+            for start_ms, end_ms in request["spans"]:
+                deadline = self._base_deadline + self._deadline_per_second * (end_ms - start_ms) / 1000
+                header, content = ask({"call": "next", "deadline": deadline}, deadline)
+                yield wire.unpack_clip(header, content)
+
+    @contextlib.contextmanager
+    def _session(self, uri: str, request: Header) -> Iterator[tuple[Ask, Header]]:
+        """Opens a file in a process; yields how to ask it more, and the reply to the request."""
+        with sources.open_source(uri) as source, self._pool.borrow() as child:
+            path = source if isinstance(source, str) else None
+            size = None if path else source.seek(0, os.SEEK_END)
+
+            def ask(header: Header, deadline: float) -> tuple[Header, Any]:
+                header, content = child.ask(header, deadline, source)
+                with self._lock:
+                    self._bytes_read += header.get("bytes_read", 0)
+                if header["reply"] == "error":
+                    raise _error(uri, **header)
+                return header, content
+
+            reply, _ = ask({**request, "path": path, "bytes": size}, self._base_deadline)
+            yield ask, reply
+
+
+def _error(uri: str, kind: str, arguments: list[Any], traceback: str, **_: Any) -> Exception:
+    """Makes an error of what `favor.media.isolation.child.describe` has made."""
+    if kind == "MediaError":
+        return MediaError(*arguments)
+    error = getattr(builtins, kind, None)
+    if isinstance(error, type) and issubclass(error, OSError):
+        return error(*arguments)
+    LOGGER.info("%s", traceback)
+    return MediaError(
+        "undecodable",
+        f"{uri}: decoding it ended in an error that was not foreseen, {traceback.strip().splitlines()[-1]}",
+    )
+
+
+ISOLATED = IsolatedDecoder()

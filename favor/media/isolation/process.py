@@ -1,0 +1,180 @@
+"""The processes that decode, seen from the one they decode for; what each does is in `favor.media.isolation.child`.
+
+They are started by ``exec``, for a forked one inherits the locks of threads that do not exist in it.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from favor.media.isolation import wire
+from favor.media.isolation.wire import Header
+
+PIPE_BYTES = 1 << 20  # as large as Linux lets anyone have
+DECODER_CRASHED, TIMEOUT, OUT_OF_MEMORY_CODE = DEATHS = (
+    "decoder_crashed",
+    "decoder_timeout",
+    "out_of_memory",
+)  # codes of failures
+IN_PASS = frozenset({"ready", "clip"})  # replies after which the next window may be asked for
+
+
+class ChildDeathError(Exception):
+    """A process has crashed, had to be killed, or has no memory left.
+
+    Attributes:
+        code: for the failure.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Child:
+    """One process that decodes.
+
+    Args:
+        command: how to start it; the memory limit is added.
+        memory_bytes: how much address space it may have.
+    """
+
+    def __init__(self, command: Sequence[str], memory_bytes: int) -> None:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [*command, str(memory_bytes)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._replies = self._process.stdin, self._process.stdout
+        self._poll = select.poll()
+        self._poll.register(self._replies, select.POLLIN)
+        self._waits, self._in_pass = True, False  # for the next request; for the next window
+        self._enlarge_pipe()
+
+    def ask(self, request: Header, deadline: float, source: Any = None) -> tuple[Header, Any]:
+        """Sends a request and waits for the reply, serving the process the bytes that it asks for meanwhile.
+
+        Args:
+            request: what to do.
+            deadline: seconds that the process may take, without those that reading takes.
+            source: the file whose bytes it may ask for.
+
+        Returns:
+            The header of the reply, which may be about an error, and the bytes behind it.
+
+        Raises:
+            ChildDeathError: if it crashes, or has to be killed.
+        """
+        left = deadline
+        self._waits = self._in_pass = False
+        self._send(request)
+        while True:
+            began = time.monotonic()
+            header, content = self._receive(began + left, deadline)
+            left -= time.monotonic() - began
+            if header["reply"] != "read":
+                break
+            source.seek(header["offset"])
+            self._send({"call": "bytes"}, [source.read(header["size"])])
+        if header.get("kind") == "MemoryError":
+            raise ChildDeathError(OUT_OF_MEMORY_CODE, "decoding it needs more memory than it may have")
+        self._in_pass = header["reply"] in IN_PASS
+        self._waits = not self._in_pass
+        return header, content
+
+    def finish_pass(self) -> bool:
+        """Ends a pass that is under way; returns whether the process now waits for the next request."""
+        if self._in_pass:
+            with contextlib.suppress(ChildDeathError):
+                self._send({"call": "stop"})
+                self._waits, self._in_pass = True, False
+        return self._waits
+
+    def kill(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._requests.close()
+        self._replies.close()
+
+    def _send(self, header: Header, parts: Any = ()) -> None:
+        try:
+            wire.send(self._requests, header, [part for part in parts if part])  # type: ignore[arg-type]
+        except BrokenPipeError:
+            self._raise_crash()
+
+    def _receive(self, until: float, deadline: float) -> tuple[Header, Any]:
+        def fill(view: memoryview) -> None:
+            while view:
+                if not self._poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                    raise ChildDeathError(TIMEOUT, f"decoding took more than {deadline:.0f} s")
+                count = self._replies.readinto(view)  # type: ignore[attr-defined]
+                if not count:
+                    self._raise_crash()
+                view = view[count:]
+
+        return wire.receive(fill)
+
+    def _raise_crash(self) -> None:
+        status = self._process.wait()
+        cause = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        raise ChildDeathError(DECODER_CRASHED, f"the decoder crashed ({cause})")
+
+    def _enlarge_pipe(self) -> None:
+        if sys.platform == "linux":
+            import fcntl
+
+            with contextlib.suppress(OSError):  # a limit of the user; it only costs time
+                fcntl.fcntl(self._replies, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+
+class Pool:
+    """Processes that are kept for the next file; each thread that asks gets one of its own.
+
+    Args:
+        command: how to start one.
+        memory_bytes: how much address space each may have.
+    """
+
+    def __init__(self, command: Sequence[str], memory_bytes: int) -> None:
+        self._command = command
+        self._memory_bytes = memory_bytes
+        self._idle: list[Child] = []
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def borrow(self) -> Iterator[Child]:
+        """Lends a process; it is kept afterwards, unless it may be busy or broken."""
+        child = self._take()
+        try:
+            yield child
+        finally:
+            self._keep(child) if child.finish_pass() else child.kill()
+
+    def close(self) -> None:
+        """Ends all processes that wait for work."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle if self._owner == os.getpid() else ():
+            child.kill()
+
+    def _take(self) -> Child:
+        with self._lock:
+            if self._owner != os.getpid():  # forked: the processes belong to the other one
+                self._idle, self._owner = [], os.getpid()
+            if self._idle:
+                return self._idle.pop()
+        return Child(self._command, self._memory_bytes)
+
+    def _keep(self, child: Child) -> None:
+        with self._lock:
+            self._idle.append(child)

@@ -1,0 +1,1 @@
+"""Packets become windows of frames and sound."""

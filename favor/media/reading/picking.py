@@ -1,0 +1,152 @@
+"""Choosing the frames of a window, by either of two rules."""
+
+from typing import Protocol
+
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from favor.media import sampling
+from favor.media.clip import DEFAULT_FRAMES_PER_SECOND
+from favor.media.reading.images import FrameScaler, Image
+
+Frames = tuple[Image, NDArray[np.float64]]  # (T, H, W, 3) and (T,) seconds from the window's start
+
+
+class FramePicker(Protocol):
+    """Collects the frames of one window from all that are on display in it, offered in the order of their times.
+
+    A window in which no frame begins shows the one that is still on display when it starts: the end of a file a few
+    milliseconds past a whole number of windows, or a slide that stands for minutes.
+
+    Attributes:
+        full: whether no later frame can belong to the window.
+    """
+
+    full: bool
+
+    def offer(self, time: int, frame: VideoFrame) -> None:
+        """Looks at a frame that is presented at ``time``; only what is chosen is converted."""
+
+    def frames(self) -> Frames | None:
+        """Returns the chosen frames, or None without any."""
+
+
+class EvenPicker:
+    """The rule "even": the first frame at or after each half second.
+
+    Args:
+        start: when the window begins, in ticks.
+        end: when it ends.
+        second: ticks in a second.
+        scale: makes a frame into an image.
+    """
+
+    def __init__(self, start: int, end: int, second: int, scale: FrameScaler) -> None:
+        self.full = False
+        self._start, self._end, self._second = start, end, second
+        self._slots = sampling.slot_count(end - start, second)
+        self._scale = scale
+        self._images: list[Image] = []
+        self._times: list[float] = []
+        self._standing: VideoFrame | None = None
+
+    def offer(self, time: int, frame: VideoFrame) -> None:
+        """Shows a frame in the slots that wait for it, if any; only then is it converted.
+
+        Args:
+            time: when it is presented, in ticks of the file.
+            frame: the decoded frame, on display in the window.
+        """
+        if time < self._start:
+            self._standing = frame
+        elif time < self._end:
+            due = sampling.slots_due(time - self._start, self._second, len(self._images), self._slots)
+            self._images += [self._scale(frame)] * due if due else []
+            self._times += [(time - self._start) / self._second] * due
+        self.full = time >= self._end or len(self._images) == self._slots
+
+    def frames(self) -> Frames | None:
+        """Returns (T, H, W, 3) images and their (T,) times in seconds from the window's start, None without any."""
+        if self._images:
+            return np.stack(self._images), np.array(self._times)
+        if self._standing is not None:
+            return self._scale(self._standing)[None], np.zeros(1)
+        return None
+
+
+class SecondEndsPicker:
+    """The rule "released": the first and the last frame of each second (specification, fact 7).
+
+    The last second is shifted back to end with the window. A second without a frame of its own repeats the one before
+    it. The times are those of the half seconds in which the model shows the frames.
+
+    Args:
+        start: when the window begins, in ticks.
+        end: when it ends.
+        second: ticks in a second.
+        scale: makes a frame into an image.
+    """
+
+    def __init__(self, start: int, end: int, second: int, scale: FrameScaler) -> None:
+        self.full = False
+        self._start = start
+        self._scale = scale
+        self._seconds = [_Second(*span) for span in sampling.second_spans(end - start, second)]
+        self._open = 0  # seconds before it are over
+        self._standing: VideoFrame | None = None
+
+    def offer(self, time: int, frame: VideoFrame) -> None:
+        """Makes the frame the first, and for now the last, of the seconds that it belongs to."""
+        time -= self._start
+        if time < 0:
+            self._standing = frame
+            return
+        for second in self._seconds[self._open : self._open + 2]:  # the last two may overlap
+            second.offer(time, frame)
+        while self._open < len(self._seconds) and time >= self._seconds[self._open].end:
+            self._seconds[self._open].convert(self._scale)
+            self._open += 1
+        self.full = self._open == len(self._seconds)
+
+    def frames(self) -> Frames | None:
+        """Returns two frames a second, or None without any."""
+        if self._standing is not None and self._seconds[0].first is None:
+            self._seconds[0].first = self._seconds[0].last = self._standing
+        for second in self._seconds[self._open :]:
+            second.convert(self._scale)
+        known = [second.images for second in self._seconds if second.images]
+        if not known:
+            return None
+        images: list[Image] = []
+        shown = (known[0][0], known[0][0])
+        for second in self._seconds:
+            shown = second.images or (shown[1], shown[1])
+            images += shown
+        return np.stack(images), np.arange(len(images)) / DEFAULT_FRAMES_PER_SECOND
+
+
+class _Second:
+    """The first and the last frame of one second, converted when it is over."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.end = end
+        self.first: VideoFrame | None = None
+        self.last: VideoFrame | None = None
+        self.images: tuple[Image, Image] | None = None
+        self._start = start
+
+    def offer(self, time: int, frame: VideoFrame) -> None:
+        if self._start <= time < self.end:
+            self.first = self.first or frame
+            self.last = frame
+
+    def convert(self, scale: FrameScaler) -> None:
+        if self.first is None or self.last is None:
+            return
+        first = scale(self.first)
+        self.images = (first, first if self.last is self.first else scale(self.last))
+        self.first = self.last = None  # decoded pictures are large
+
+
+PICKERS: dict[str, type[EvenPicker] | type[SecondEndsPicker]] = {"even": EvenPicker, "released": SecondEndsPicker}

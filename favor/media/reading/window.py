@@ -1,0 +1,72 @@
+"""The frames and the sound of one span while they are being collected."""
+
+from favor.errors import MediaError
+from favor.media.clip import Clip
+from favor.media.clock import Clock, Instant, Span
+from favor.media.reading.picking import FramePicker
+from favor.media.reading.sound import SoundTrack
+
+MAX_LAG_MS = 30_000  # one stream may run ahead of the other: interleaving, and pictures held by the decoder
+
+
+class WindowBuffer:
+    """The frames and the sound of one span while they are being collected.
+
+    Args:
+        span: its milliseconds.
+        clock: the file's.
+        picture: collects the frames; None without picture.
+        sound: collects the sound; None without sound.
+
+    Attributes:
+        start: when it begins, in ticks.
+        end: when it ends.
+    """
+
+    def __init__(self, span: Span, clock: Clock, picture: FramePicker | None, sound: SoundTrack | None) -> None:
+        self.start, self.end = map(clock.milliseconds, span)
+        self._span = span
+        self._latest = self.end + clock.milliseconds(MAX_LAG_MS)
+        self.picture = picture
+        self.sound = sound
+        self._packets = {"video": [0, 0], "audio": [0, 0]}  # good and broken ones
+
+    def __str__(self) -> str:
+        return f"[{self._span[0] / 1000}, {self._span[1] / 1000}) s"
+
+    def note(self, kind: str, time: int, broken: bool) -> None:
+        """Counts a packet that belongs to the window.
+
+        Args:
+            kind: ``video`` or ``audio``.
+            time: when it is presented, in ticks of the file.
+            broken: whether nothing could be made of it.
+        """
+        if self.start <= time < self.end:
+            self._packets[kind][broken] += 1
+
+    def complete(self, reached: int, settled: Instant) -> bool:
+        """Whether nothing more can come: each stream has passed the end, or one of them by far.
+
+        Args:
+            reached: how far packets have been read, in ticks of the file.
+            settled: where all pictures before are certain to have been returned.
+        """
+        seen = not self.picture or self.picture.full or settled >= self.end
+        return reached >= self._latest or (seen and (not self.sound or self.sound.full))
+
+    def clip(self, uri: str, still: bool) -> Clip:
+        """Returns what has been collected.
+
+        Raises:
+            MediaError: ``damaged`` if most of its picture or sound cannot be decoded, ``empty_window`` if there was
+                neither.
+        """
+        for kind, (good, broken) in self._packets.items():
+            if broken > good:
+                raise MediaError("damaged", f"{uri}: {broken} of {good + broken} {kind} packets of {self} are damaged")
+        frames, frame_times = (self.picture and self.picture.frames()) or (None, None)
+        if frames is None and not (self.sound and self.sound.heard):
+            raise MediaError("empty_window", f"{uri}: neither picture nor sound in {self}")
+        audio = self.sound.samples if self.sound else None
+        return Clip(frames=frames, frame_times=frame_times, audio=audio, still=still)

@@ -1,0 +1,1 @@
+"""Where scenes end; needs the extra scenes."""

@@ -1,0 +1,1 @@
+"""FAVOR: windows of video and questions in, answers out."""

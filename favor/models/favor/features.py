@@ -1,0 +1,162 @@
+"""Encoder features of a clip, and which of its frames each half second shows."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from favor.media.clip import SAMPLE_RATE, Clip
+from favor.models.favor.config import FRAMES_PER_SECOND, SPEECH_TOKENS_PER_FRAME, SpeechConfig
+from favor.models.favor.encoders.speech import cut_pieces
+from favor.models.favor.encoders.visual import normalise
+
+TIME_TOLERANCE = 1e-6  # s, forgives the rounding of frame times
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Features:
+    """What the frozen encoders make of one clip; it does not depend on the question (fact 8).
+
+    Attributes:
+        visual: (distinct frames, patches + 1, ViT width), or None without picture.
+        slots: (T,) which of them each half second shows, or None without picture.
+        speech: (1500 for each 30 s, Whisper width), or None without sound.
+        sound: (1500 for each 30 s before the last, then as many as there are, BEATs width), or None without sound or
+            sound-event encoder.
+    """
+
+    visual: Tensor | None = None
+    slots: Tensor | None = None
+    speech: Tensor | None = None
+    sound: Tensor | None = None
+
+    @property
+    def frames(self) -> int:
+        """Half seconds that the clip lasts once its modalities are synchronised."""
+        heard = 0 if self.speech is None else len(self.speech) // SPEECH_TOKENS_PER_FRAME
+        seen = 0 if self.slots is None else len(self.slots)
+        return max(heard, seen)
+
+
+def frame_slots(frame_times: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Finds the frames that are shown: slot k shows the first frame at or after k / 2 s.
+
+    Frames at exactly two a second map to themselves, and so do the release's, the first and the last of each second.
+
+    Args:
+        frame_times: (n,) seconds, never falling, n > 0.
+
+    Returns:
+        The distinct frames that are shown, rising, and for each slot (T,) an index into them.
+    """
+    count = int((frame_times[-1] + TIME_TOLERANCE) * FRAMES_PER_SECOND) + 1
+    starts = np.arange(count) / FRAMES_PER_SECOND
+    shown = np.searchsorted(frame_times, starts - TIME_TOLERANCE, side="left")
+    return np.unique(shown, return_inverse=True)
+
+
+Encoder = Callable[[Tensor], Tensor]
+
+
+def encode_frames(
+    vit: Encoder, clips: Sequence[Clip], size: int, piece_frames: int, device: torch.device
+) -> list[tuple[Tensor | None, Tensor | None]]:
+    """Encodes the distinct frames of each clip.
+
+    A still image is shown for as long as its sound lasts; without sound, as if it had one piece of silence.
+
+    Args:
+        vit: maps (n, 3, size, size) to (n, patches + 1, width).
+        clips: with or without picture.
+        size: edge of a frame in pixels, as the encoder sees it.
+        piece_frames: half seconds to a multiple of which sound is filled up.
+        device: where to.
+
+    Returns:
+        For each clip (distinct frames, patches + 1, width) and (T,), which of them each half second shows.
+    """
+    seen = [_distinct_frames(clip, size, piece_frames, device) for clip in clips]
+    pixels = [frames for frames, _ in seen if frames is not None]
+    encoded = iter(vit(torch.cat(pixels)).split([len(p) for p in pixels]) if pixels else ())
+    return [(None, None) if frames is None else (next(encoded), slots) for frames, slots in seen]
+
+
+def encode_speech(
+    whisper: Encoder, clips: Sequence[Clip], sizes: SpeechConfig, device: torch.device
+) -> list[Tensor | None]:
+    """Encodes the speech of each clip in pieces of 30 s, the last of which is filled up with silence.
+
+    Args:
+        whisper: maps (n, 480000) samples to (n, 1500, width).
+        clips: with or without sound.
+        sizes: of the encoder, which may be made for shorter pieces.
+        device: where to.
+
+    Returns:
+        For each clip (1500 * pieces, width).
+    """
+    pieces = [cut_pieces(samples, sizes.piece_samples) for samples in _samples(clips, device)]
+    encoded = iter(whisper(torch.cat(pieces)).split([len(p) for p in pieces]) if pieces else ())
+    return [None if clip.audio is None else next(encoded).flatten(0, 1) for clip in clips]
+
+
+def encode_sound(
+    beats: Encoder, clips: Sequence[Clip], sizes: SpeechConfig, device: torch.device
+) -> list[Tensor | None]:
+    """Encodes the sound events of each clip in pieces of 30 s, the last of which keeps its length.
+
+    Args:
+        beats: maps (n, samples) to (n, tokens, width).
+        clips: with or without sound.
+        sizes: of the speech encoder, whose pieces these are; all but the last are filled up with zeros to as many
+            tokens as it makes, so that each starts in time.
+        device: where to.
+
+    Returns:
+        For each clip (1500 * (pieces - 1) + tokens of the last, width).
+    """
+    cut = [samples.split(sizes.piece_samples) for samples in _samples(clips, device)]
+    encoded = iter(_encode_equal_lengths(beats, [piece for pieces in cut for piece in pieces]))
+    joined = iter([_join([next(encoded) for _ in pieces], sizes.max_source_positions) for pieces in cut])
+    return [None if clip.audio is None else next(joined) for clip in clips]
+
+
+def _encode_equal_lengths(beats: Encoder, pieces: Sequence[Tensor]) -> list[Tensor]:
+    """Encodes (samples,) pieces into (tokens, width) each; those of one length pass together."""
+    outputs: dict[int, Tensor] = {}
+    for length in {len(piece) for piece in pieces}:
+        places = [place for place, piece in enumerate(pieces) if len(piece) == length]
+        outputs |= zip(places, beats(torch.stack([pieces[place] for place in places])), strict=True)
+    return [outputs[place] for place in range(len(pieces))]
+
+
+def _join(pieces: Sequence[Tensor], piece_tokens: int) -> Tensor:
+    filled = [F.pad(piece, (0, 0, 0, piece_tokens - len(piece))) for piece in pieces[:-1]]
+    return torch.cat([*filled, pieces[-1]])
+
+
+def _samples(clips: Sequence[Clip], device: torch.device) -> list[Tensor]:
+    return [torch.tensor(clip.audio, device=device) for clip in clips if clip.audio is not None]
+
+
+def _distinct_frames(
+    clip: Clip, size: int, piece_frames: int, device: torch.device
+) -> tuple[Tensor | None, Tensor | None]:
+    """The normalised frames (n, 3, size, size) that a clip shows, and which of them each of its slots (T,) shows."""
+    if clip.frames is None or clip.frame_times is None:
+        return None, None
+    shown, slots = frame_slots(clip.frame_times)
+    if clip.still:
+        slots = np.zeros(_still_frames(clip, piece_frames), np.intp)
+    frames = torch.as_tensor(clip.frames[shown], device=device)
+    return normalise(frames, size, clip.still), torch.as_tensor(slots, device=device)
+
+
+def _still_frames(clip: Clip, piece_frames: int) -> int:
+    heard = 0 if clip.audio is None else len(clip.audio) * FRAMES_PER_SECOND / SAMPLE_RATE
+    return piece_frames * max(1, math.ceil(heard / piece_frames))

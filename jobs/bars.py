@@ -1,0 +1,70 @@
+"""A bar on the terminal for work that is counted in bytes."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tqdm import tqdm
+
+from favor.importing.writing import ByteProgress
+
+
+class ByteBar(ByteProgress):
+    """Shows each stage as a bar of its own, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the last bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def start(self, what: str, total: int) -> None:
+        """Begins a bar."""
+        self.__exit__(None, None, None)
+        self._bar = tqdm(total=total, desc=what, unit="B", unit_scale=True, disable=None)
+
+    def advance(self, count: int) -> None:
+        """Moves the bar on by so many bytes."""
+        self._bar.update(count)
+
+
+if TYPE_CHECKING:
+    from favor.training.checkpoints import Position
+
+
+class TrainingBar:
+    """Shows steps, loss and examples per second, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._bar = tqdm(unit="step", disable=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends the bar."""
+        self._bar.close()
+
+    def __call__(self, position: Position, values: dict[str, Any], total: int) -> None:
+        """Moves the bar to a position.
+
+        Args:
+            position: of the training.
+            values: of a record.
+            total: steps of all stages.
+        """
+        if "loss" not in values:
+            return
+        self._bar.total, self._bar.n = total, position.total
+        self._bar.set_description(values["stage"])
+        self._bar.set_postfix_str(f"loss {values['loss']:.3f}, {values['examples_per_second']:.0f} examples/s")

@@ -1,0 +1,43 @@
+"""``favor synthesize``: clips of the generated world, with everything that is true of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SPLIT_NAMES = ("train", "validation", "test")
+
+
+@click.command("synthesize")
+@click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The folder.")
+@click.option("--clips", default=100, show_default=True, type=click.IntRange(1), metavar="N", help="How many.")
+@click.option("--split", default="test", show_default=True, type=click.Choice(SPLIT_NAMES), help="Which clips.")
+@click.option("--seed", type=click.IntRange(0), metavar="S", help="Other clips than those of the split's own seed.")
+def synthesize_command(output: Path, clips: int, split: str, seed: int | None) -> None:
+    """Writes clips of a generated world with questions whose answers are known, for all tasks of AVEB.
+
+    The folder holds clips/, manifest.jsonl (the corpus), questions.jsonl (for favor qa) and references.jsonl (the
+    answers). The same command goes on where an interrupted run stopped, and a larger N adds clips. Splits never share
+    a clip.
+
+    \b
+    Examples:
+      favor synthesize --output world --clips 200 --split test
+      favor qa world/manifest.jsonl --questions world/questions.jsonl --output answers
+    """
+    from tqdm import tqdm
+
+    from favor.errors import FavorError
+    from favor.synthetic import SPLITS
+    from favor.synthetic.folder import synthesize
+
+    with tqdm(total=clips, desc="clips", unit="clip", disable=None) as bar:
+        try:
+            chosen = SPLITS[split] if seed is None else seed
+            written, questions = synthesize(output, split, chosen, clips, bar.update)
+        except (FavorError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            raise click.ClickException("interrupted; the same command goes on where it stopped") from None
+    click.echo(f"{output}: {clips} clips, {written} of them written now, and {questions} questions")

@@ -1,0 +1,50 @@
+"""``favor train``: a recipe becomes a trained model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("train")
+@click.argument("recipe", metavar="RECIPE", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Checkpoints and records; the trained model is DIR/model.",
+)
+@click.option("--init", metavar="MODEL", help="Start from this model folder in place of the recipe's.")
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after so many steps of all stages.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu"]), help="Where to train.")
+@click.option("--overwrite", is_flag=True, help="Start anew instead of going on at the last checkpoint.")
+def train_command(
+    recipe: Path, output: Path, init: str | None, steps: int | None, device: str, overwrite: bool
+) -> None:
+    """Trains a model as RECIPE, a TOML or JSON file, says.
+
+    A run that was interrupted goes on at its last checkpoint and ends with the very weights that it would have had.
+    With several GPUs, start it by accelerate launch.
+
+    \b
+    Examples:
+      favor train recipes/favor-mini.toml -o mini
+      favor train recipes/favor-mini.toml -o try --steps 100
+      favor train recipes/favor-13b.toml -o tuned --init favor-13b
+      accelerate launch --num_processes 8 -m jobs.main train recipes/favor-13b.toml -o tuned --init favor-13b
+    """
+    from favor.errors import FavorError
+    from favor.training.train import train
+    from jobs.bars import TrainingBar
+
+    try:
+        with TrainingBar() as bar:
+            folder = train(recipe, output, init, steps, device, overwrite, bar)
+    except (FavorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted; the same command goes on at the last checkpoint") from None
+    click.echo(f"{folder}: use it as --model {folder}")

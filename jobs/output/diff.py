@@ -1,0 +1,80 @@
+"""``favor diff``: two runs side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DIFFERENT = 1  # the exit status
+
+
+class Trouble(click.ClickException):
+    """An error whose exit status is not that of a difference."""
+
+    exit_code = 2
+
+
+@click.command("diff")
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("-o", "--output", metavar="FILE", help="Write the rows that differ here: .parquet or .jsonl.")
+@click.option("--exit-code", is_flag=True, help="End with status 1 if anything differs, and 2 if there is trouble.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
+def diff_command(a: str, b: str, output: str | None, exit_code: bool, as_json: bool) -> None:
+    """Compares the outputs of two runs, A and B, window by window and question by question.
+
+    It tells how many texts are equal, changed, or in one of them only; the word error rate of B against A, for which
+    case, punctuation and spaces do not count; failures that are new or mended; and the speed of both. A and B are
+    directories, local or any fsspec URL. The status is 0 unless --exit-code is given.
+
+    \b
+    Examples:
+      favor diff out-float32 out-int4
+      favor diff yesterday today --output changed.parquet
+      favor diff gs://bucket/before gs://bucket/after --exit-code --json
+    """
+    from favor.errors import FavorError
+    from pipeline.reporting.diff import compare
+
+    try:
+        with _written(output) as take:
+            found = compare(a, b, take)
+    except (FavorError, OSError) as error:
+        raise (Trouble if exit_code else click.ClickException)(str(error)) from error
+    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else str(found))
+    if exit_code and found.different:
+        raise click.exceptions.Exit(DIFFERENT)
+
+
+@contextlib.contextmanager
+def _written(output: str | None) -> Iterator[Callable[[pa.Table], None]]:
+    """Opens the file of the rows that differ; it appears when all of them are in it."""
+    import fsspec
+    import pyarrow.parquet as pq
+
+    from pipeline.reporting.diff import SCHEMA
+
+    if output is None:
+        yield lambda rows: None
+        return
+    if not output.endswith((".parquet", ".jsonl")):
+        raise click.UsageError(f"--output {output} must end with .parquet or .jsonl")
+    filesystem, path = fsspec.core.url_to_fs(output)
+    with filesystem.transaction, filesystem.open(path, "wb") as file:
+        if output.endswith(".jsonl"):
+            yield lambda rows: _write_lines(file, rows)
+            return
+        with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+            yield writer.write_table
+
+
+def _write_lines(file: Any, rows: pa.Table) -> None:
+    for row in rows.to_pylist():
+        file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,45 @@
+"""``favor status``: how a run is getting on."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import click
+
+WATCH_SECONDS = 5.0
+
+
+@click.command("status")
+@click.argument("output", metavar="DIR")
+@click.option("--watch", is_flag=True, help="Tell it every five seconds until the run is over.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on a line.")
+def status_command(output: str, watch: bool, as_json: bool) -> None:
+    """Says how the run that writes into DIR is getting on, from any shell or machine that can read DIR.
+
+    DIR is a run's --output, local or any fsspec URL. A run tells of itself there every few seconds.
+
+    \b
+    Examples:
+      favor status out
+      favor status gs://bucket/tables --watch
+      favor status out --json | jq .seconds_left
+    """
+    from favor.errors import FavorError
+    from pipeline.reporting.status import read_status
+
+    try:
+        status = read_status(output)
+        while True:
+            click.echo(json.dumps(status.to_dict()) if as_json else str(status))
+            if not (watch and status.alive):
+                return
+            time.sleep(WATCH_SECONDS)
+            status = read_status(output)
+            if not as_json and sys.stdout.isatty():
+                click.clear()
+    except (FavorError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(130) from None

@@ -1,0 +1,77 @@
+"""The final tables, streamed from the journal: sorted, each row once, in files of a sensible size."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+
+from pipeline.output.formats import FORMATS, PLAIN, Layout, TableFiles, clear, directory
+from pipeline.output.journal import Journal
+from pipeline.output.tables import ROW_KEYS, SORT_KEYS
+from transforms.rows import FAILURES, MEDIA, RESOLVED, RESULT_TABLES
+
+SORT_MEMORY = "256MB"  # beyond it, sorting spills to disk
+ROWS_PER_GROUP = 20_480  # small enough that a look-up by file reads little, big enough that a scan is fast
+
+
+def build(journal: Journal, tables: frozenset[str], layout: Layout = PLAIN) -> dict[str, int]:
+    """Writes the tables from the journal, over what an earlier run has left; memory does not grow with the rows.
+
+    Args:
+        journal: holds the rows of this run and of earlier ones.
+        tables: the tables of results that were asked for; they are written even when they are empty.
+        layout: the formats of the tables, and their directories.
+
+    Returns:
+        The number of rows of each table.
+    """
+    counts: dict[str, int] = {}
+    for table in (*RESULT_TABLES, MEDIA, FAILURES):
+        parts = journal.parts(table)
+        if table in tables or table not in RESULT_TABLES or parts.files:
+            counts[table] = _write(journal, table, _rows(parts, table, layout.partition_by), layout)
+    return counts
+
+
+def _rows(parts: pyarrow.dataset.Dataset, table: str, partition_by: str | None) -> Iterator[pa.Table]:
+    """Yields the rows in order, each once; of several attempts the last, unless it mended the failure."""
+    last: tuple[object, ...] | None = None
+    first = (f"""coalesce("{partition_by}"::VARCHAR, '')""",) if partition_by else ()
+    for batch in _sorted(parts, (*first, *SORT_KEYS[table])):
+        rows = pa.Table.from_batches([batch])
+        keys = list(zip(*(rows[name].to_pylist() for name in ROW_KEYS[table]), strict=True))
+        new = [key != before for before, key in zip([last, *keys], keys, strict=False)]
+        last = keys[-1]
+        rows = rows.filter(pa.array(new))
+        yield rows.filter(pc.not_equal(rows["code"], RESOLVED)) if table == FAILURES else rows
+
+
+def _sorted(parts: pyarrow.dataset.Dataset, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Yields all rows in order, equal ones beside each other; what is too much for memory is sorted on disk."""
+    if not parts.files:
+        return
+    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as database:
+        database.execute(f"SET memory_limit = '{SORT_MEMORY}'; SET temp_directory = '{spill}'; SET threads = 2")
+        database.register("parts", parts)
+        yield from database.sql(f"SELECT * FROM parts ORDER BY {', '.join(order)}").to_arrow_reader(ROWS_PER_GROUP)
+
+
+def _write(journal: Journal, table: str, rows: Iterator[pa.Table], layout: Layout) -> int:
+    """Writes a table's files in all formats that are asked for, removes all others, and returns the number of rows."""
+    total = 0
+    with contextlib.ExitStack() as stack:
+        for format in set(FORMATS) - set(layout.formats):
+            clear(journal.storage, directory(table, format))
+        files = [
+            stack.enter_context(TableFiles(journal.storage, table, journal.schema(table), format, layout.partition_by))
+            for format in layout.formats
+        ]
+        for some in rows:
+            total += some.num_rows
+            for each in files:
+                each.write(some)
+    return total

@@ -1,0 +1,1 @@
+"""Before a run: what a corpus is, and what a run over it takes."""

@@ -1,0 +1,175 @@
+"""What a corpus is, from the headers of its files: how many, how long, of which kinds, and what is wrong with some."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import heapq
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from apache_beam.pvalue import TaggedOutput
+
+from favor.media.corpus.files import MediaFile, NamedFile
+from transforms.counts import stage_seconds
+from transforms.elements import Segment
+from transforms.listing import ListCorpus
+from transforms.metrics import TALLY
+from transforms.planning import PlanSegments
+from transforms.rows import Failure, MediaRow
+
+THREADS = 2 * (os.cpu_count() or 1)  # half of them wait for a disk or a network
+FILES_AHEAD = 4 * THREADS
+EXAMPLES_PER_CODE = 3  # of each kind of failure
+MOST_SHOWN = 8  # codecs, sizes and so on in a line
+MOST_DISTINGUISHED = 1000  # of codecs and sizes that are told apart
+SEGMENTS = 64  # that are drawn from the whole corpus
+LATE_MS = 100  # sound that is further off its picture is seen to be
+
+Found = MediaRow | Segment | Failure
+
+
+class Survey:
+    """A corpus in figures; it takes the same memory however long the corpus is.
+
+    Args:
+        seed: of the draw of segments.
+
+    Attributes:
+        totals: files, bytes, milliseconds and windows.
+        rows: files by what they are: ``video``, ``audio``, ``sizes``, ``odd`` and ``failures``, then by value.
+        examples: messages of the first failures of each code.
+        probe_seconds: that listing and probing have taken, one file after the other.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.totals: collections.Counter[str] = collections.Counter()
+        self.rows: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+        self.examples: dict[str, list[str]] = collections.defaultdict(list)
+        self.probe_seconds = 0.0
+        self._random = random.Random(seed)
+        self._drawn: list[tuple[float, int, Segment]] = []
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments that were drawn, in random order."""
+        return [segment for *_, segment in sorted(self._drawn, key=lambda drawn: -drawn[0])]
+
+    def add(self, found: Found) -> None:
+        """Takes a file, a segment of one, or a failure."""
+        if isinstance(found, Failure):
+            self.totals["files_failed"] += 1
+            self.rows["failures"][found.code] += 1
+            if len(self.examples[found.code]) < EXAMPLES_PER_CODE:
+                self.examples[found.code].append(found.message)
+        elif isinstance(found, MediaRow):
+            self._add_file(found)
+        else:
+            self._draw(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything as JSON can hold it."""
+        return {
+            **{name: self.totals[name] for name in ("files_readable", "files_failed", "bytes", "media_ms", "windows")},
+            **{name: dict(self.rows[name].most_common()) for name in ("video", "audio", "sizes", "odd", "failures")},
+            "examples": dict(self.examples),
+            "probe_seconds": self.probe_seconds,
+        }
+
+    def __str__(self) -> str:
+        totals, readable = self.totals, self.totals["files_readable"]
+        failed = [f"{'':10} {code}: {message}" for code, several in self.examples.items() for message in several]
+        lines = {
+            "files": f"{readable + totals['files_failed']}: {readable} readable, {totals['files_failed']} failed",
+            "length": f"{totals['media_ms'] / 3_600_000:.2f} hours, {totals['bytes'] / 1e9:.2f} GB",
+            "windows": str(totals["windows"]),
+            "picture": _most(self.rows["video"]),
+            "sound": _most(self.rows["audio"]),
+            "sizes": _most(self.rows["sizes"]),
+            "odd": _most(self.rows["odd"]),
+            "failures": _most(self.rows["failures"]),
+        }
+        return "\n".join([*(f"{name:10} {text}" for name, text in lines.items()), *failed])
+
+    def _add_file(self, row: MediaRow) -> None:
+        self.totals.update(files_readable=1, bytes=row.bytes, media_ms=row.duration_ms, windows=row.windows)
+        facts = {"video": row.video_codec or "none", "audio": row.audio_codec or "none"}
+        if row.width and row.height:
+            facts["sizes"] = f"{row.width}x{row.height}"
+        for name, value in facts.items():
+            kinds = self.rows[name]
+            kinds[value if value in kinds or len(kinds) < MOST_DISTINGUISHED else "others"] += 1
+        self.rows["odd"].update(_oddities(row))
+
+    def _draw(self, segment: Segment) -> None:
+        """Keeps the segments of the largest keys, which are drawn so that each window is as likely as any other."""
+        key = self._random.random() ** (1 / len(segment.jobs))
+        push = heapq.heappush if len(self._drawn) < SEGMENTS else heapq.heappushpop
+        push(self._drawn, (key, self.totals["segments"], segment))
+        self.totals["segments"] += 1
+
+
+def survey(
+    patterns: Iterable[str],
+    lister: ListCorpus,
+    planner: PlanSegments,
+    seed: int = 0,
+    tell: Callable[[Survey], None] = lambda survey: None,
+) -> Survey:
+    """Lists and probes a corpus as a run does, by the same code, but several files at once.
+
+    Args:
+        patterns: what the corpus is.
+        lister: as in a run.
+        planner: likewise; each file gets a copy.
+        seed: of the draw of segments.
+        tell: called after each file.
+    """
+    found = Survey(seed)
+    TALLY.drain()
+
+    def take(result: Iterable[Any]) -> None:
+        for value in result:
+            found.add(value.value if isinstance(value, TaggedOutput) else value)
+        tell(found)
+
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        probing: collections.deque[concurrent.futures.Future[list[Any]]] = collections.deque()
+        try:
+            for item in lister.process(patterns):
+                if isinstance(item, TaggedOutput):
+                    take([item])
+                    continue
+                probing.append(pool.submit(_probed, planner, item))
+                if len(probing) == FILES_AHEAD:
+                    take(probing.popleft().result())
+            while probing:
+                take(probing.popleft().result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+    found.probe_seconds = sum(stage_seconds(TALLY.snapshot())[stage] for stage in ("list", "probe"))
+    return found
+
+
+def _probed(planner: PlanSegments, item: MediaFile | NamedFile) -> list[Any]:
+    own = dataclasses.replace(planner)
+    own.setup()
+    return list(own.process(item))
+
+
+def _oddities(row: MediaRow) -> Iterator[str]:
+    if row.rotation:
+        yield f"rotated by {row.rotation} degrees"
+    if row.av_offset_ms is not None and abs(row.av_offset_ms) > LATE_MS:
+        yield f"sound more than {LATE_MS} ms off the picture"
+    if row.video_codec and row.audio_codec is None:
+        yield "without sound"
+    if row.audio_codec and row.video_codec is None:
+        yield "without picture"
+
+
+def _most(kinds: collections.Counter[str]) -> str:
+    told = [f"{name} {count}" for name, count in kinds.most_common(MOST_SHOWN)]
+    more = len(kinds) - len(told)
+    return ", ".join([*told, f"and {more} others"] if more else told) or "none"

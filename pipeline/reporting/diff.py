@@ -1,0 +1,247 @@
+"""Two runs side by side: which windows are answered otherwise, what fails now and did not before, and how fast."""
+
+import collections
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import jiwer
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+
+from favor.errors import FavorError
+from pipeline.output.directory import REPORT_FILE, RUN_FILE, OutputDirectory
+from pipeline.output.journal import RESOLVED
+from pipeline.output.tables import SCHEMAS, check_schema
+from transforms.rows import FAILURES, MEDIA, RESULT_TABLES
+
+JOIN_MEMORY = "256MB"  # beyond it, the join spills to disk
+ROWS_AT_ONCE = 4096
+EXAMPLES_PER_TABLE = 3
+KEY = ("uri", "entry_id", "start_ms", "end_ms", "question_id")
+EQUAL, CHANGED, ONLY_A, ONLY_B = "equal", "changed", "only in A", "only in B"
+TYPES = {"start_ms": pa.int64(), "end_ms": pa.int64()}
+COLUMNS = ("table", *KEY, "text_a", "text_b", "what")
+SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])  # of the rows that differ
+# Case, punctuation and spaces do not count; everything else does.
+NORMALISER = jiwer.Compose(
+    [
+        jiwer.ToLowerCase(),
+        jiwer.RemovePunctuation(),
+        jiwer.RemoveMultipleSpaces(),
+        jiwer.Strip(),
+        jiwer.ReduceToListOfListOfWords(),
+    ]
+)
+
+# Of several rows of one window and question, which a file that has changed leaves behind, the latest counts.
+JOIN = """
+    WITH a AS (SELECT {rows}, arg_max(text, created_at) AS text FROM a_{table} GROUP BY ALL),
+         b AS (SELECT {rows}, arg_max(text, created_at) AS text FROM b_{table} GROUP BY ALL)
+    SELECT '{table}' AS "table", {key}, a.text AS text_a, b.text AS text_b,
+           CASE WHEN a.text IS NULL THEN 'only in B' WHEN b.text IS NULL THEN 'only in A'
+                WHEN a.text = b.text THEN 'equal' ELSE 'changed' END AS what
+    FROM a FULL JOIN b USING ({key}) ORDER BY {key}
+"""
+# A failure of a whole file has no span, and most files have no id of a manifest; NULL would equal nothing in a join.
+SPAN = "uri, coalesce(entry_id, '') AS entry_id, coalesce(start_ms, -1) AS start_ms, coalesce(end_ms, -1) AS end_ms"
+FAILED = """
+    SELECT a.uri IS NOT NULL AS before, b.uri IS NOT NULL AS now, readable.uri IS NOT NULL AS readable, count(*)
+    FROM (SELECT {span} FROM a_failures GROUP BY ALL HAVING arg_max(code, attempt) <> '{resolved}') AS a
+    FULL JOIN (SELECT {span} FROM b_failures GROUP BY ALL HAVING arg_max(code, attempt) <> '{resolved}') AS b
+    USING (uri, entry_id, start_ms, end_ms)
+    LEFT JOIN (SELECT DISTINCT uri FROM b_media) AS readable ON readable.uri = a.uri
+    GROUP BY ALL
+"""
+
+
+@dataclasses.dataclass
+class TableDiff:
+    """One table of two runs, joined on window and question.
+
+    Attributes:
+        equal: rows with the same text, to the letter.
+        changed: rows with another text.
+        only_a: rows that B lacks.
+        only_b: rows that A lacks.
+        words: of A's texts, where B has one too.
+        word_errors: words replaced, lost and added on the way to B's texts.
+        examples: the first rows that differ.
+    """
+
+    equal: int = 0
+    changed: int = 0
+    only_a: int = 0
+    only_b: int = 0
+    words: int = 0
+    word_errors: int = 0
+    examples: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    @property
+    def different(self) -> int:
+        """Rows that are not the same in both."""
+        return self.changed + self.only_a + self.only_b
+
+    @property
+    def word_error_rate(self) -> float | None:
+        """Word errors per word of A, or None where A says nothing."""
+        return self.word_errors / self.words if self.words else None
+
+    def __str__(self) -> str:
+        rate = "" if self.word_error_rate is None else f"; word error rate of B against A {self.word_error_rate:.2%}"
+        only = f"{self.only_a} {ONLY_A}, {self.only_b} {ONLY_B}"
+        return f"{self.equal} equal, {self.changed} {CHANGED}, {only}{rate}"
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDiff:
+    """Two runs side by side.
+
+    Attributes:
+        outputs: the directories of A and B.
+        settings: what was set otherwise, as A and B have it.
+        tables: by name.
+        failures: files and windows that are ``new`` in B, ``mended`` or the ``same``, or that B did not get to see.
+        times_real_time: the speed of A and B, or None where the last run into the output did nothing.
+    """
+
+    outputs: tuple[str, str]
+    settings: dict[str, tuple[Any, Any]]
+    tables: dict[str, TableDiff]
+    failures: dict[str, int]
+    times_real_time: tuple[float | None, float | None]
+
+    @property
+    def different(self) -> bool:
+        """Whether a row of a result or a failure is not the same in both."""
+        changed_failures = sum(count for name, count in self.failures.items() if name != "same")
+        return bool(changed_failures or sum(table.different for table in self.tables.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything as JSON can hold it."""
+        rates = {name: {"word_error_rate": table.word_error_rate} for name, table in self.tables.items()}
+        told = dataclasses.asdict(self)
+        return {**told, "tables": {name: {**table, **rates[name]} for name, table in told["tables"].items()}}
+
+    def __str__(self) -> str:
+        lines = dict(zip("AB", self.outputs, strict=True))
+        lines |= {name: f"{before} in A, {after} in B" for name, (before, after) in self.settings.items()}
+        lines |= {name: str(table) for name, table in self.tables.items()}
+        lines["failures"] = ", ".join(f"{count} {name}" for name, count in self.failures.items())
+        before, after = self.times_real_time
+        if before and after:
+            lines["speed"] = f"{before:.1f} and {after:.1f} seconds of video per second: {after / before:.2f} times"
+        told = [f"{name:10} {text}" for name, text in lines.items()]
+        return "\n".join([*told, *(_shown(row) for table in self.tables.values() for row in table.examples)])
+
+
+def compare(a: str, b: str, take: Callable[[pa.Table], None] = lambda rows: None) -> RunDiff:
+    """Joins the tables of two runs; memory does not grow with the rows.
+
+    Texts are compared to the letter; for the word error rate case, punctuation and spaces do not count.
+
+    Args:
+        a: the output of a run, the reference.
+        b: the output of another.
+        take: gets the rows that differ, as ``SCHEMA`` has them, in order.
+
+    Raises:
+        FavorError: if one of them is no output of a run, or its tables have no such columns.
+        OSError: if one cannot be read.
+    """
+    outputs = {"a": OutputDirectory(a), "b": OutputDirectory(b)}
+    made = [_made(storage) for storage in outputs.values()]
+    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as database:
+        database.execute(f"SET memory_limit = '{JOIN_MEMORY}'; SET temp_directory = '{spill}'; SET threads = 2")
+        tables = _register(database, outputs)
+        results = {table: _compare_table(database, table, take) for table in RESULT_TABLES if table in tables}
+        return RunDiff(
+            outputs=(a, b),
+            settings={
+                name: (made[0][name], made[1].get(name)) for name in made[0] if made[0][name] != made[1].get(name)
+            },
+            tables=results,
+            failures=_compare_failures(database),
+            times_real_time=(_speed(outputs["a"]), _speed(outputs["b"])),
+        )
+
+
+def _made(storage: OutputDirectory) -> dict[str, Any]:
+    content = storage.read(RUN_FILE)
+    if content is None:
+        raise FavorError(f"{storage.root} is no output of favor caption, qa or transcribe: it holds no {RUN_FILE}")
+    made = json.loads(content)
+    check_schema(made, storage.root)
+    return {name: value for name, value in made.items() if name not in ("schema", "labels")}
+
+
+def _register(database: duckdb.DuckDBPyConnection, outputs: dict[str, OutputDirectory]) -> set[str]:
+    """Makes the tables of both outputs known as ``a_captions`` and so on; returns those that one of them has."""
+    found = set()
+    for table in (*RESULT_TABLES, MEDIA, FAILURES):
+        for side, storage in outputs.items():
+            # Tables may have been asked for as JSON lines only; the journal has their rows in any case.
+            paths = storage.list(table, suffix=".parquet") or storage.list("journal", table, suffix=".parquet")
+            rows = pyarrow.dataset.dataset(
+                paths, schema=SCHEMAS[table], format="parquet", filesystem=storage.filesystem
+            )
+            found |= {table} if paths else set()
+            database.register(f"{side}_{table}", rows)
+    if not found & set(RESULT_TABLES):
+        raise FavorError(
+            f"{' and '.join(storage.root for storage in outputs.values())} hold no captions, answers or transcripts yet"
+        )
+    return found
+
+
+def _compare_table(database: duckdb.DuckDBPyConnection, table: str, take: Callable[[pa.Table], None]) -> TableDiff:
+    diff = TableDiff()
+    rows = ", ".join("coalesce(entry_id, '') AS entry_id" if name == "entry_id" else name for name in KEY)
+    statement = JOIN.format(table=table, key=", ".join(KEY), rows=rows)
+    for batch in database.sql(statement).to_arrow_reader(ROWS_AT_ONCE):
+        rows = pa.Table.from_batches([batch])
+        both = rows.filter(pc.and_(pc.is_valid(rows["text_a"]), pc.is_valid(rows["text_b"])))
+        _count_words(diff, both["text_a"].to_pylist(), both["text_b"].to_pylist())
+        kinds = collections.Counter(rows["what"].to_pylist())
+        diff.equal, diff.changed = diff.equal + kinds[EQUAL], diff.changed + kinds[CHANGED]
+        diff.only_a, diff.only_b = diff.only_a + kinds[ONLY_A], diff.only_b + kinds[ONLY_B]
+        different = rows.filter(pc.not_equal(rows["what"], EQUAL)).cast(SCHEMA)
+        diff.examples += different.slice(0, EXAMPLES_PER_TABLE - len(diff.examples)).to_pylist()
+        if different.num_rows:
+            take(different)
+    return diff
+
+
+def _count_words(diff: TableDiff, reference: list[str], hypothesis: list[str]) -> None:
+    if not reference:
+        return
+    counted = jiwer.process_words(
+        reference, hypothesis, reference_transform=NORMALISER, hypothesis_transform=NORMALISER
+    )
+    diff.words += counted.hits + counted.substitutions + counted.deletions
+    diff.word_errors += counted.substitutions + counted.deletions + counted.insertions
+
+
+def _compare_failures(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    counts = dict.fromkeys(("new", "mended", "same", "not seen by B"), 0)
+    for before, now, readable, count in database.sql(FAILED.format(span=SPAN, resolved=RESOLVED)).fetchall():
+        name = "same" if before and now else "new" if now else "mended" if readable else "not seen by B"
+        counts[name] += count
+    return counts
+
+
+def _speed(storage: OutputDirectory) -> float | None:
+    content = storage.read(REPORT_FILE)
+    report = json.loads(content) if content else {}
+    return report["times_real_time"] if report.get("windows", {}).get("succeeded") else None
+
+
+def _shown(row: dict[str, Any]) -> str:
+    where = f"{row['uri']} {row['start_ms']}-{row['end_ms']} ms, {row['question_id']}: {row['what']}"
+    return "\n".join(
+        [where, *(f"  {side}: {row[f'text_{side.lower()}']}" for side in "AB" if row[f"text_{side.lower()}"])]
+    )

@@ -1,0 +1,146 @@
+"""How a run is getting on, told from its output alone: from another shell, or from another machine."""
+
+import dataclasses
+import datetime
+import json
+import time
+from typing import Any
+
+from favor.errors import FavorError
+from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
+from pipeline.output.heartbeat import MISSED_TO_BE_SILENT, RUNNING, STOPPED, Heartbeat
+from pipeline.reporting.progress import format_duration
+from transforms.counts import failures, times_real_time, windows_done
+
+AGAIN = "the same command goes on where it stopped"
+# What filesystems call the time of a file's last change.
+MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """A run as its output shows it; times are seconds since 1970.
+
+    Attributes:
+        output: the output directory.
+        identity: the model and its settings, from ``run.json``.
+        progress: what the run has told last.
+        now: when it was read.
+        written: when rows came last, if the run has been silent; None if it has not, or there are none.
+        verdict: what held the run up, once it is done.
+    """
+
+    output: str
+    identity: dict[str, Any]
+    progress: Heartbeat
+    now: float
+    written: float | None
+    verdict: str | None
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the run was last heard of; clocks of two machines may differ a little."""
+        return max(0.0, self.now - self.progress.updated)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the run seems to go on: it told so lately, or rows came though the process that tells is gone."""
+        patience = MISSED_TO_BE_SILENT * self.progress.every_seconds
+        heard = min(self.silence, self.now - (self.written or 0))
+        return self.progress.state == RUNNING and heard <= patience
+
+    @property
+    def windows_left(self) -> int:
+        """Windows that have had no end yet."""
+        return self.progress.counts.get("windows_planned", 0) - windows_done(self.progress.counts)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the present speed, or None if that is not known."""
+        rate = self.progress.windows_per_second
+        return self.windows_left / rate if rate and self.alive else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything as JSON can hold it."""
+        derived = {name: getattr(self, name) for name in ("alive", "silence", "windows_left", "seconds_left")}
+        return {**dataclasses.asdict(self), **derived}
+
+    def __str__(self) -> str:
+        lines = {
+            "output": self.output,
+            "model": f"{self.identity.get('model')} ({self.identity.get('model_revision')})",
+            "state": self._state(),
+            **self._figures(),
+        }
+        if self.seconds_left is not None:
+            end = datetime.datetime.fromtimestamp(self.now + self.seconds_left, datetime.UTC)
+            lines["time left"] = f"about {format_duration(self.seconds_left)}, until {end:%Y-%m-%d %H:%M} UTC"
+        if self.verdict:
+            lines["verdict"] = self.verdict
+        return "\n".join(f"{name:<10} {text}" for name, text in lines.items())
+
+    def _figures(self) -> dict[str, str]:
+        counts, progress = self.progress.counts, self.progress
+        planned, done = counts.get("windows_planned", 0), windows_done(counts)
+        ends = ", ".join(f"{counts.get(f'windows_{end}', 0)} {end}" for end in ("succeeded", "failed", "skipped"))
+        speed = times_real_time(counts, progress.updated - progress.started)
+        rate = progress.windows_per_second
+        pace = f"{rate * 60:.1f} windows a minute of late, " if rate else ""
+        return {
+            "windows": f"{done} of {planned} ({done / max(planned, 1):.0%}): {ends}",
+            "failures": f"{failures(counts)}, {counts.get('files_failed', 0)} of them whole files",
+            "speed": f"{pace}{speed:.1f} seconds of video per second since the start",
+        }
+
+    def _state(self) -> str:
+        where = f"on {self.progress.host} (process {self.progress.pid})"
+        heard = f"heard of {format_duration(self.silence)} ago"
+        if self.progress.state == STOPPED:
+            return f"stopped {format_duration(self.silence)} ago {where}; {AGAIN}"
+        if self.progress.state != RUNNING:
+            return f"done {format_duration(self.silence)} ago {where}"
+        if self.alive and self.written:
+            return f"rows come in, but the process that watches {where} was last {heard}"
+        return f"running {where}, {heard}" if self.alive else f"seems dead {where}, last {heard}; {AGAIN}"
+
+
+def read_status(output: str) -> Status:
+    """Reads how the run that writes, or wrote, this output is getting on.
+
+    Args:
+        output: a local path or any fsspec URL.
+
+    Raises:
+        FavorError: if no run has left its traces there.
+        OSError: if the output cannot be read.
+    """
+    storage = OutputDirectory(output)
+    identity, progress, now = storage.read(RUN_FILE), Heartbeat.read(storage), time.time()
+    if identity is None or progress is None:
+        missing = RUN_FILE if identity is None else PROGRESS_FILE
+        raise FavorError(f"{output} is no output of favor caption, qa or transcribe: it holds no {missing}")
+    report = storage.read(REPORT_FILE) if progress.state not in (RUNNING, STOPPED) else None
+    verdict = json.loads(report)["verdict"] if report else None
+    status = Status(output, json.loads(identity), progress, now, None, verdict)
+    if progress.state == RUNNING and not status.alive:
+        return dataclasses.replace(status, written=_last_part(storage))
+    return status
+
+
+def _last_part(storage: OutputDirectory) -> float | None:
+    """Returns when the journal last got a part, or None if it has none."""
+    filesystem = storage.filesystem
+    filesystem.invalidate_cache()
+    try:
+        found = filesystem.find(storage.path("journal"), detail=True)
+    except FileNotFoundError:
+        return None
+    return max((time for info in found.values() if (time := _modified(info)) is not None), default=None)
+
+
+def _modified(info: dict[str, Any]) -> float | None:
+    """Returns when a file changed last; filesystems say it as a number, a time or text."""
+    value = next((info[key] for key in MODIFIED_KEYS if info.get(key) is not None), None)
+    if isinstance(value, str):
+        value = datetime.datetime.fromisoformat(value)
+    return value.timestamp() if isinstance(value, datetime.datetime) else value

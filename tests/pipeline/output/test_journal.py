@@ -1,0 +1,119 @@
+import datetime
+import time
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.output.dataset import build
+from pipeline.output.journal import Journal
+from pipeline.output.record import JournalWriter
+from pipeline.output.tables import SCHEMAS, values
+from transforms.rows import RESOLVED, Failure, Result
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def result(number, text="text"):
+    return Result(
+        f"r{number}", f"w{number}", "m", f"/{number:03d}.mp4", 0, 1000, "caption", "prompt", text, 1, "stop", -0.5,
+        True, True, "favor-mini", "rev", NOW,
+    )  # fmt: skip
+
+
+FAILED = {"media_id": "m", "uri": "/a.mp4", "window_id": "w", "start_ms": 0, "end_ms": 10, "stage": "decode"}
+
+
+def failure(**values):
+    return Failure(**{**FAILED, "code": "x", "message": "broken", **values})
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return Journal(str(tmp_path / "out"), {"favor": "how"})
+
+
+def test_the_output_may_be_on_any_filesystem():
+    journal = Journal("memory://journal/out")
+    journal.write("captions", [result(2)])
+    journal.write("captions", [result(1)])
+    assert journal.done() == {"r1", "r2"}
+    assert build(journal, frozenset())["captions"] == 2
+    assert journal.storage.list("captions", suffix=".parquet") == ["/journal/out/captions/part-00000.parquet"]
+
+
+def test_a_part_written_twice_is_one_part(journal):
+    journal.write("captions", [result(1), result(2)])
+    journal.write("captions", [result(2), result(1)])
+    assert len(journal.parts("captions").files) == 1
+    assert journal.done() == {"r1", "r2"}
+
+
+def test_parts_are_whole_or_absent(journal, tmp_path):
+    journal.write("captions", [result(1)])
+    names = [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert len(names) == 1
+    assert names[0].endswith(".parquet")
+
+
+def test_rows_reach_the_disk_while_the_writer_is_open(journal):
+    writer = JournalWriter(journal, interval=0.05)
+    writer.append("captions", result(1))
+    deadline = time.monotonic() + 60
+    while not journal.done() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert journal.done() == {"r1"}
+    writer.close()
+
+
+def test_a_writer_that_cannot_write_says_so(tmp_path):
+    (tmp_path / "out").write_text("a file where a directory should be")
+    writer = JournalWriter(Journal(str(tmp_path / "out")), interval=60)
+    writer.append("captions", result(1))
+    with pytest.raises(OSError, match="out"):
+        writer.flush()
+
+
+def test_failures_are_counted_until_they_are_mended(journal):
+    journal.write("failures", [failure()])
+    journal.write("failures", [failure(attempt=2)])
+    assert {span: standing.attempt for span, standing in journal.failed().items()} == {("/a.mp4", None, 0, 10): 2}
+    journal.write("failures", [failure(attempt=2, code=RESOLVED)])
+    assert journal.failed() == {}
+
+
+def test_the_dataset_has_each_row_once_in_order(journal, tmp_path):
+    journal.write("captions", [result(3), result(1)])
+    journal.write("captions", [result(1), result(2)])
+    rows = build(journal, frozenset({"captions", "answers"}))
+    assert rows == {"captions": 3, "answers": 0, "media": 0, "failures": 0}
+    table = pq.read_table(tmp_path / "out" / "captions")
+    assert table["uri"].to_pylist() == ["/001.mp4", "/002.mp4", "/003.mp4"]
+    assert table.schema.metadata[b"favor"] == b"how"
+    assert table.schema.equals(SCHEMAS["captions"])
+
+
+def test_the_dataset_shows_the_last_attempt_and_forgets_what_was_mended(journal, tmp_path):
+    journal.write("failures", [failure(), failure(uri="/b.mp4"), failure(uri="/c.mp4", start_ms=None, end_ms=None)])
+    journal.write("failures", [failure(attempt=2, code="later")])
+    journal.write("failures", [failure(uri="/b.mp4", code=RESOLVED)])
+    build(journal, frozenset())
+    rows = pq.read_table(tmp_path / "out" / "failures").to_pylist()
+    assert [(row["uri"], row["attempt"], row["code"]) for row in rows] == [("/a.mp4", 2, "later"), ("/c.mp4", 1, "x")]
+
+
+def test_a_smaller_dataset_leaves_no_old_files(journal, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.output.dataset.ROWS_PER_GROUP", 1)
+    monkeypatch.setattr("pipeline.output.formats.ROWS_PER_FILE", 1)
+    journal.write("captions", [result(1), result(2)])
+    build(journal, frozenset({"captions"}))
+    assert len(list((tmp_path / "out" / "captions").iterdir())) == 2
+    monkeypatch.setattr("pipeline.output.formats.ROWS_PER_FILE", 10)
+    build(journal, frozenset({"captions"}))
+    assert [path.name for path in (tmp_path / "out" / "captions").iterdir()] == ["part-00000.parquet"]
+    assert pq.read_table(tmp_path / "out" / "captions").num_rows == 2
+
+
+def test_every_row_type_fits_its_schema():
+    for row in (result(1), failure()):
+        table = "captions" if isinstance(row, Result) else "failures"
+        assert list(values(row)) == SCHEMAS[table].names
