@@ -1,8 +1,13 @@
 """Packaging of FAVOR on Beam: four importable packages and the command ``favor``."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+SOURCE = (ROOT / "favor/__init__.py").read_text(encoding="utf-8")
+VERSION = re.search(r'^__version__ = "(.+)"$', SOURCE, re.MULTILINE)[1]
 
 SCENES = ["scenedetect-headless>=0.7.2,<0.8"]
 S3 = ["s3fs>=2025.3"]
@@ -14,16 +19,22 @@ STORES = [
     "botocore<1.43.118",
     "gcp-storage-emulator>=2026.7.19",
 ]
+DOCS = ["mkdocs-material>=9.7,<9.9", "mkdocstrings[python]>=1,<1.1"]
 TEST = [*SCENES, *TRAIN, *STORES, "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.7"]
 
 setup(
     name="favor-on-beam",
-    version="0.1.0",
+    version=VERSION,
     description="Archives of videos into tables of captions, answers and transcripts, with FAVOR on Apache Beam",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    license_files=["LICENSE"],
+    keywords=["video", "captioning", "question answering", "speech", "multimodal", "apache beam", "parquet"],
+    license_expression="Apache-2.0 AND MIT AND MIT-Festival",
+    license_files=[
+        "LICENSE",
+        "favor/weights/favor-mini/LICENSE-whisper.txt",
+        "favor/synthetic/rendering/voice_bank/NOTICE",
+    ],
     python_requires=">=3.11",
     packages=find_packages(
         include=["favor", "favor.*", "transforms", "transforms.*", "pipeline", "pipeline.*", "jobs", "jobs.*"]
@@ -49,7 +60,7 @@ setup(
         "safetensors>=0.5",
         "protobuf>=5",
         "sentencepiece>=0.2,<0.2.2",  # 0.2.2 and later need protobuf 7, which Beam excludes
-        "av>=18.1",
+        "av>=18.1,<19",
         "numpy>=2",
         "pillow>=10.1",  # the first with a scalable font of its own
         "duckdb>=1.4",
@@ -64,15 +75,17 @@ setup(
     extras_require={
         "train": TRAIN,
         "test": TEST,
-        "dev": [*TEST, "matplotlib>=3.9", "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
+        "dev": [*TEST, "matplotlib>=3.9", *DOCS, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4"],
+        "docs": DOCS,
         "scenes": SCENES,
         "gcp": ["apache-beam[gcp]"],
         "s3": S3,
     },
-    entry_points={"console_scripts": ["favor=jobs.main:main"]},
+    entry_points={"console_scripts": ["favor=favor.command:run_command"]},
     classifiers=[
-        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Multimedia :: Video",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],

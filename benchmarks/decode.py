@@ -23,7 +23,7 @@ import numpy as np
 
 from favor.media.clip import Clip
 from favor.media.decode import decode_windows
-from favor.media.isolation.decoder import ISOLATED
+from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.needs import ClipNeeds, Square
 
 SIZE = 224
@@ -93,7 +93,7 @@ def run_ours(path: str, seconds: int, stride: int = 1) -> list[Clip]:
 
 
 def run_isolated(path: str, seconds: int, stride: int = 1) -> list[Clip]:
-    return [clip for _, clip in ISOLATED.windows(path, spans(seconds, stride), NEEDS)]
+    return [clip for _, clip in IsolatedDecoder().windows(path, spans(seconds, stride), NEEDS)]
 
 
 JOBS = {

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from favor.media.corpus.files import MediaFile
-from favor.media.isolation.decoder import ISOLATED
+from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.needs import ClipNeeds, Square
 from favor.media.sampling import spans
 
@@ -54,10 +54,11 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / f"film-{options.hours}h.mp4"
     generate(path, options.hours)
-    info = ISOLATED.probe(MediaFile(str(path), path.stat().st_size, ""))
+    decoder = IsolatedDecoder()
+    info = decoder.probe(MediaFile(str(path), path.stat().st_size, ""))
     parts: list[Spans] = PATTERNS[options.pattern](spans(info.duration_ms, WINDOW_MS))
-    windows = sum(1 for part in parts for _ in ISOLATED.windows(str(path), part, NEEDS))
-    ISOLATED.close()
+    windows = sum(1 for part in parts for _ in decoder.windows(str(path), part, NEEDS))
+    decoder.close()
     peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(f"{windows} windows; {peaks[0] / 1e6:.0f} MB here, {peaks[1] / 1e6:.0f} MB where it is decoded")
     sys.exit(sum(peaks) > LIMIT)

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from favor.media.corpus.manifests import read_head
 from favor.media.corpus.selection import Selection
 from transforms.elements import WHOLE_CORPUS
-from transforms.listing import ListCorpus
+from transforms.listing import Lister
+from transforms.metrics import Tally
 
 ROWS = 1_000_000
 
@@ -47,8 +48,8 @@ def list_all(path: str, share: float) -> None:
     """Lists the manifest in this process, as the first stage of a run does, and prints what it took."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
-    lister = ListCorpus(WHOLE_CORPUS, Selection(share=share), read_head(path).kinds)
-    listed = sum(1 for _ in lister.process([path]))
+    lister = Lister(WHOLE_CORPUS, Tally(), Selection(share=share), read_head(path).label_types)
+    listed = sum(1 for _ in lister.list([path]))
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     seconds = time.process_time() - start
     print(f"{Path(path).suffix}, sample {share:.0%}: {listed} rows, {peak:.0f} MB, {seconds:.1f} s of CPU", flush=True)

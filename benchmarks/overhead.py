@@ -17,13 +17,13 @@ from pipeline.execution.environment import set_up
 
 set_up()  # before torch is imported, as the command does it
 
-from favor import Clip, FavorModel  # noqa: E402
+from favor import Clip, FavorModel, GenerationOptions  # noqa: E402
 from favor.media.corpus.files import MediaFile  # noqa: E402
 from favor.media.decode import decode_windows  # noqa: E402
 from favor.media.probe import probe  # noqa: E402
 from favor.media.sampling import spans  # noqa: E402
-from jobs.run.execute import caption_question, make_options  # noqa: E402
-from pipeline.options import RunOptions  # noqa: E402
+from jobs.run.questions import caption_question  # noqa: E402
+from pipeline.options import CPU_BATCH_SIZE, CorpusOptions, ModelOptions, OutputOptions, RunOptions  # noqa: E402
 from pipeline.run import run  # noqa: E402
 
 FILES, ROUNDS = 32, 3
@@ -31,10 +31,10 @@ FILES, ROUNDS = 32, 3
 
 def plain_loop(options: RunOptions, corpus: Path) -> None:
     """Captions the corpus without a pipeline."""
-    model = FavorModel.from_pretrained(options.identity.model)
+    model = FavorModel.from_pretrained(options.model.card.name)
     clips = itertools.chain.from_iterable(map(decoded(options), sorted(corpus.iterdir())))
-    while batch := list(itertools.islice(clips, options.batch_size)):
-        model.answer(model.encode(batch), [options.questions[0].text] * len(batch), options.generation)
+    while batch := list(itertools.islice(clips, CPU_BATCH_SIZE)):
+        model.answer(model.encode(batch), [options.corpus.questions[0].text] * len(batch), options.model.generation)
 
 
 def decoded(options: RunOptions) -> Callable[[Path], Iterator[Clip]]:
@@ -42,7 +42,8 @@ def decoded(options: RunOptions) -> Callable[[Path], Iterator[Clip]]:
 
     def decode(path: Path) -> Iterator[Clip]:
         duration_ms = probe(MediaFile(str(path), path.stat().st_size, "")).duration_ms
-        return decode_windows(str(path), spans(duration_ms, options.windowing.window_ms), options.needs)
+        spans_ = spans(duration_ms, options.corpus.windowing.window_ms)
+        return decode_windows(str(path), spans_, options.model.needs)
 
     return decode
 
@@ -56,10 +57,13 @@ def seconds(action: Callable[[], object]) -> tuple[float, float]:
 
 def main() -> None:
     ratios = []
+    model = ModelOptions.described("favor-mini", generation=GenerationOptions(max_new_tokens=128))
     with tempfile.TemporaryDirectory() as scratch:
         corpus = copies(Path(scratch, "corpus"), FILES)
         for number in range(ROUNDS):
-            options = make_options([caption_question()], corpus=(str(corpus),), output=f"{scratch}/out{number}")
+            options = RunOptions(
+                CorpusOptions((str(corpus),), (caption_question(),)), model, OutputOptions(f"{scratch}/out{number}")
+            )
             loop = seconds(lambda options=options: plain_loop(options, corpus))
             pipeline = seconds(lambda options=options: run(options))
             ratios.append([ours / plain for ours, plain in zip(pipeline, loop, strict=True)])

@@ -1,23 +1,24 @@
-"""Frozen dataclasses that are read from JSON or TOML values, every key and type checked."""
+"""Frozen dataclasses that are read from and written as JSON or TOML values, every key and type checked."""
 
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from favor.errors import ConfigError
 
 _T = TypeVar("_T")
+SignedInt = Annotated[int, "may be negative"]  # any other number of a dataclass must not be
 
 
 def read_dataclass(cls: type[_T], values: Any, where: str) -> _T:
     """Makes a dataclass of JSON values; what is not given has its default.
 
     Args:
-        cls: of fields that are scalars, fractions, literals, tuples or dataclasses of such; in a union of dataclasses
-            the keys decide which one it is.
+        cls: of fields that are scalars, fractions, literals, tuples, sets, dictionaries with text as keys, dataclasses
+            such, or unions of these; among several dataclasses the first that has all keys of the value is meant.
         values: a mapping of its fields.
         where: the name of the whole, for messages.
 
@@ -26,28 +27,23 @@ def read_dataclass(cls: type[_T], values: Any, where: str) -> _T:
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be an object with the fields of {cls.__name__}; got {values!r}")
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     unknown = sorted(set(values) - set(hints))
     if unknown:
         raise ConfigError(f"{where} has no key {unknown[0]!r}; it knows {', '.join(hints)}")
-    required = [
-        field.name
-        for field in dataclasses.fields(typing.cast(Any, cls))
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    missing = [name for name in required if name not in values]
+    missing = [name for name in _required(cls) if name not in values]
     if missing:
         raise ConfigError(f"{where} lacks {missing[0]!r}; give it a value")
     return cls(**{key: _read_value(hints[key], value, f"{where}.{key}") for key, value in values.items()})
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A dataclass as JSON values; ``read_dataclass`` reads it back."""
+    """Returns a dataclass as JSON values; ``read_dataclass`` reads it back."""
     return _to_json(dataclasses.asdict(record))
 
 
 def merge_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON values with some replaced, at any depth."""
+    """Returns JSON values with some replaced, at any depth."""
     merged = dict(base)
     for key, value in values.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
@@ -55,60 +51,114 @@ def merge_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
     return merged
 
 
+def _required(cls: Any) -> list[str]:
+    return [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+
+
 def _to_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _to_json(item) for key, item in value.items()}
     if isinstance(value, Fraction):
         return str(value)
+    if isinstance(value, frozenset):
+        return sorted(_to_json(item) for item in value)
     return [_to_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _read_value(hint: Any, value: Any, where: str) -> Any:
-    if isinstance(hint, types.UnionType):
-        return None if value is None else _read_value(_option(hint, value), value, where)
     if dataclasses.is_dataclass(hint):
         return read_dataclass(typing.cast(type, hint), value, where)
-    if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(typing.get_args(hint))}")
-        return value
-    if typing.get_origin(hint) is tuple:
-        return _read_tuple(hint, value, where)
-    if hint is Fraction:
-        return _read_fraction(value, where)
-    return _read_scalar(hint, value, where)
+    reader = _READERS.get(typing.get_origin(hint), _read_scalar)
+    return reader(hint, value, where)
 
 
-def _option(hint: types.UnionType, value: Any) -> Any:
-    """Returns the member of a union that a value is read as: the first one, or the dataclass that has all its keys."""
+def _read_union(hint: Any, value: Any, where: str) -> Any:
+    if value is None and types.NoneType in typing.get_args(hint):
+        return None
     options = [option for option in typing.get_args(hint) if option is not types.NoneType]
-    keys = set(value) if isinstance(value, Mapping) else set()
-    known = (option for option in options if keys <= set(getattr(option, "__dataclass_fields__", ())))
-    return next(known, options[0]) if keys else options[0]
+    records = [option for option in options if dataclasses.is_dataclass(option)]
+    if len(records) > 1 and isinstance(value, Mapping):
+        return read_dataclass(_meant(records, value, where), value, where)
+    return _read_value(options[0], value, where)
 
 
-def _read_fraction(value: Any, where: str) -> Fraction:
-    try:
-        return Fraction(value)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise ConfigError(f'{where} must be a number or a fraction such as "3/2"; got {value!r}') from error
+def _meant(records: list[Any], values: Mapping[str, Any], where: str) -> Any:
+    fields = {record: [field.name for field in dataclasses.fields(record)] for record in records}
+    for record, names in fields.items():
+        if set(_required(record)) <= set(values) <= set(names):
+            return record
+    known = " or ".join(f"{record.__name__} ({', '.join(names)})" for record, names in fields.items())
+    given = f"has the keys {', '.join(values)}" if values else "is empty"
+    raise ConfigError(f"{where} {given}; it must be {known}")
+
+
+def _read_literal(hint: Any, value: Any, where: str) -> Any:
+    if value not in typing.get_args(hint):
+        raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(map(str, typing.get_args(hint)))}")
+    return value
+
+
+def _read_dict(hint: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ConfigError(f"{where} must be an object; got {value!r}")
+    return {key: _read_value(typing.get_args(hint)[1], item, f"{where}.{key}") for key, item in value.items()}
 
 
 def _read_tuple(hint: Any, value: Any, where: str) -> tuple[Any, ...]:
+    return _read_items(typing.get_args(hint), value, where)
+
+
+def _read_items(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise ConfigError(f"{where} must be a list; got {value!r}")
-    args = typing.get_args(hint)
     hints = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
     if len(hints) != len(value):
         raise ConfigError(f"{where} must have {len(hints)} entries; got {value!r}")
     return tuple(_read_value(item_hint, item, where) for item_hint, item in zip(hints, value, strict=True))
 
 
-def _read_scalar(hint: type, value: Any, where: str) -> Any:
+def _read_set(hint: Any, value: Any, where: str) -> frozenset[Any]:
+    return frozenset(_read_items((*typing.get_args(hint), Ellipsis), value, where))
+
+
+def _read_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is Fraction:
+        return _read_fraction(value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return value
     if not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
         raise ConfigError(f"{where} must be {hint.__name__}; got {value!r}")
-    if isinstance(value, int) and value < 0:
+    if hint is int and value < 0:
         raise ConfigError(f"{where} is {value}; it must not be negative")
     return value
+
+
+def _read_fraction(value: Any, where: str) -> Fraction:
+    try:
+        fraction = Fraction(str(value))  # of a number with a point, the decimal that it shows
+    except (ValueError, ZeroDivisionError):
+        raise ConfigError(f'{where} must be a number or a fraction such as "1/2"; got {value!r}') from None
+    if fraction < 0:
+        raise ConfigError(f"{where} is {fraction}; it must not be negative")
+    return fraction
+
+
+def _read_signed(hint: Any, value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ConfigError(f"{where} must be int; got {value!r}")
+    return value
+
+
+_READERS: dict[Any, Callable[[Any, Any, str], Any]] = {
+    types.UnionType: _read_union,
+    typing.Union: _read_union,
+    Literal: _read_literal,
+    tuple: _read_tuple,
+    dict: _read_dict,
+    frozenset: _read_set,
+    Annotated: _read_signed,
+}

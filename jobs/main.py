@@ -4,6 +4,7 @@ import importlib
 
 import click
 
+from favor import __version__
 from pipeline.execution.environment import set_up
 
 # Each subcommand and the module that holds it.
@@ -36,7 +37,7 @@ class JobGroup(click.Group):
 
 @click.group(cls=JobGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", is_flag=True, help="Show what the libraries log.")
-@click.version_option(package_name="favor-on-beam")
+@click.version_option(__version__)
 def main(verbose: bool) -> None:
     """Turns archives of videos into tables of captions, answers and speech transcripts."""
     set_up(verbose)

@@ -3,69 +3,73 @@
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from favor.models.placement import Placement
-from pipeline.options import LOCAL_RUNNER, RunOptions
+from pipeline.options import LOCAL_RUNNER, CorpusOptions, ExecutionOptions, ModelOptions
 from pipeline.output.journal import Journal
 from pipeline.output.record import RecordAnswers, RecordFailures, RecordMedia
+from transforms.corpus import ListCorpus, PlanSegments
 from transforms.decode import DecodeWindows
-from transforms.generate import ClipModelHandler, route
-from transforms.listing import ListCorpus
-from transforms.planning import PlanSegments
+from transforms.generate import ClipModelHandler, Route
 from transforms.rows import FAILURES, MEDIA
+from transforms.runtime import Runtime
 
 BATCHES_AHEAD = 1  # decoded while the model works on the batch before them
 
 
-def build_graph(pipeline: beam.Pipeline, options: RunOptions, journal: Journal) -> None:
+def build_graph(
+    pipeline: beam.Pipeline,
+    corpus: CorpusOptions,
+    model: ModelOptions,
+    execution: ExecutionOptions,
+    journal: Journal,
+    runtime: Runtime,
+) -> None:
     """Adds the whole run to a pipeline.
 
     Nothing larger than a URI, a span or a row crosses a shuffle: frames, samples and features stay in the last stage.
 
     Args:
         pipeline: an empty pipeline.
-        options: what is to be done.
+        corpus: what is read, and what is asked about it.
+        model: which model answers.
+        execution: who does the work.
         journal: where the rows go.
+        runtime: what the run's steps share.
     """
-    plan = PlanSegments(options.questions, options.identity, options.windowing, options.shard, journal.history)
-    ahead, audio_track = BATCHES_AHEAD * options.batch_size, options.windowing.audio_track
-    decode = DecodeWindows(options.identity, options.needs, audio_track, ahead)
+    identity = model.identity(corpus.windowing)
+    plan = PlanSegments(corpus.questions, identity, execution.shard, journal.history, runtime)
+    decode = DecodeWindows(identity, BATCHES_AHEAD * execution.batch_size, runtime)
     handler = ClipModelHandler(
-        options.identity,
-        Placement(options.device, options.dtype, options.quantization),
-        options.generation,
-        options.batch_size,
-        frozenset(options.suspects),
+        identity, model.placement, model.generation, execution.batch_size, frozenset(execution.suspects), runtime
     )
+    spread = not (corpus.streamed and execution.runner == LOCAL_RUNNER)
 
-    lister = ListCorpus(options.shard, options.selection, options.labels, journal.history)
+    lister = ListCorpus(execution.shard, runtime, corpus.selection, corpus.labels, journal.history)
     listed = (
         pipeline
-        | "Corpus" >> beam.Create([options.corpus])
+        | "Corpus" >> beam.Create([corpus.patterns])
         | "List" >> beam.ParDo(lister).with_outputs(FAILURES, main="files")
     )
-    planned = spread(listed.files, "SpreadFiles", options) | "PlanSegments" >> beam.ParDo(plan).with_outputs(
+    planned = dealt(listed.files, "SpreadFiles", spread) | "PlanSegments" >> beam.ParDo(plan).with_outputs(
         FAILURES, MEDIA, main="segments"
     )
-    decoded = spread(planned.segments, "SpreadSegments", options) | "Decode" >> beam.ParDo(decode).with_outputs(
+    decoded = dealt(planned.segments, "SpreadSegments", spread) | "Decode" >> beam.ParDo(decode).with_outputs(
         FAILURES, main="windows"
     )
     generated = (
         decoded.windows
         | "Generate" >> RunInference(handler)
-        | "Route" >> beam.ParDo(route).with_outputs(FAILURES, main="answered")
+        | "Route" >> beam.ParDo(Route(runtime)).with_outputs(FAILURES, main="answered")
     )
 
-    generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal))
-    planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal))
+    generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal, runtime))
+    planned[MEDIA] | "RecordMedia" >> beam.ParDo(RecordMedia(journal, runtime))
     for stage, outputs in (("List", listed), ("PlanSegments", planned), ("Decode", decoded), ("Generate", generated)):
-        outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal))
+        outputs[FAILURES] | f"Record{stage}Failures" >> beam.ParDo(RecordFailures(journal, runtime))
 
 
-def spread(elements: beam.PCollection, name: str, options: RunOptions) -> beam.PCollection:
+def dealt(elements: beam.PCollection, name: str, spread: bool) -> beam.PCollection:
     """Deals elements out to all workers; in this process, to know how many there are before the work on them begins.
 
-    All of them lie in memory then, so a corpus that is streamed goes without.
+    All of them lie in memory then, so a corpus that is streamed in this process goes without.
     """
-    if options.streamed and options.runner == LOCAL_RUNNER:
-        return elements
-    return elements | name >> beam.Reshuffle()
+    return elements | name >> beam.Reshuffle() if spread else elements

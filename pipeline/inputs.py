@@ -1,16 +1,20 @@
-"""Questions from files: JSON lines, CSV or Parquet with ``question_id``, ``question`` and optionally ``uri``."""
+"""What the user's files say: the questions in them, the labels of manifests, and whether a corpus is there at all."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from favor.errors import FavorError
+from fsspec.implementations.local import LocalFileSystem
+
+from favor.errors import FavorError, MediaError
 from favor.io.rows import RowError, read_rows
-from favor.io.stores import store_errors
-from favor.media.corpus.listing import absolute_uri
+from favor.io.stores import find_store, store_errors
+from favor.media.corpus.listing import GLOB_CHARACTERS, absolute_uri
 from favor.media.corpus.manifests import is_manifest, read_head
 from favor.models.base import ModelCard
-from pipeline.output.tables import SCHEMAS
+from pipeline.output.tables import TABLES
 from transforms.elements import Question
 from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
 
@@ -48,6 +52,33 @@ def _question(row: dict[str, Any] | RowError, where: str) -> Question:
     return Question(ANSWERS, str(row["question_id"]), str(row["question"]), uri and absolute_uri(uri))
 
 
+def check_corpus(patterns: Iterable[str]) -> None:
+    """Makes sure that something of a corpus may be there; a run does not begin for names that all lead nowhere.
+
+    Whether a glob or another store has anything is left to the run.
+
+    Raises:
+        FavorError: if the corpus is local paths none of which is there.
+    """
+    messages = [_lost(pattern) for pattern in patterns]
+    if all(messages):
+        raise FavorError(f"no file could be read; the first failure: {messages[0]}")
+
+
+def _lost(pattern: str) -> str | None:
+    """Says why a local path leads nowhere; None for anything else."""
+    with contextlib.suppress(MediaError):  # a store that nobody knows
+        store, path = find_store(pattern)
+        if isinstance(store, LocalFileSystem) and not any(character in path for character in GLOB_CHARACTERS):
+            try:
+                Path(path).stat()
+            except FileNotFoundError:
+                return f"{pattern}: no such file or directory"
+            except NotADirectoryError as error:
+                return f"{pattern}: {error}"
+    return None
+
+
 def worded(question: Question, card: ModelCard) -> Question:
     """Puts a question that has no text yet in the words in which the model is best asked.
 
@@ -62,7 +93,7 @@ def worded(question: Question, card: ModelCard) -> Question:
     return dataclasses.replace(question, text=text)
 
 
-TABLE_COLUMNS = frozenset(name for schema in SCHEMAS.values() for name in schema.names)
+TABLE_COLUMNS = frozenset(column.name for table in TABLES.values() for column in table.columns)
 
 
 def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:

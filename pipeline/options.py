@@ -1,108 +1,181 @@
-"""Everything that a run is told, as one value that can be written down."""
+"""A run as one value that can be written down: what is read, which model answers, where to, and who does the work."""
 
 import dataclasses
-import json
-from typing import Any
+from typing import Self
 
-from favor import GenerationOptions
+from favor.errors import ConfigError
 from favor.media.corpus.selection import EVERYTHING, Selection
-from favor.media.needs import ClipNeeds
 from favor.media.sampling import Windowing
-from favor.models.placement import choose_device
-from favor.structs import read_dataclass, to_json
+from favor.models.base import GenerationOptions, ModelCard
+from favor.models.placement import Placement, choose_device
+from favor.models.registry import describe
 from pipeline.output.formats import PLAIN, Layout
-from transforms.elements import WHOLE_CORPUS, Identity, Question, Shard
+from transforms.elements import LANGUAGE_PLACEHOLDER, WHOLE_CORPUS, Identity, Question, Shard
 from transforms.history import NO_RETRIES, RetryPolicy
 
 CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
 GPU_BATCH_SIZE = 16
+AUTO_BATCH_SIZE = 0
 LOCAL_RUNNER = "DirectRunner"
 
 
-def auto_batch_size(device: str) -> int:
-    """Returns the batch size for a device, ``auto`` included."""
-    return CPU_BATCH_SIZE if choose_device(device).type == "cpu" else GPU_BATCH_SIZE
+ANYWHERE = Placement()
+GREEDY = GenerationOptions()
+THIRTY_SECONDS = Windowing()
 
 
 @dataclasses.dataclass(frozen=True)
-class RunOptions:
-    """A run: what is read, what is asked, which model answers, where the rows go and who does the work.
+class CorpusOptions:
+    """What is read, and what is asked about it.
 
     Attributes:
-        corpus: files, directories, globs and manifests; local paths or fsspec URLs.
-        output: the output directory, likewise.
+        patterns: files, directories, globs and manifests; local paths or fsspec URLs.
         questions: what is asked about every window.
-        identity: the model and everything else that decides the text of a window.
-        trained: whether the model's text means anything.
-        generation: how text is generated.
         windowing: how files are cut into windows.
-        needs: what of a window is decoded for the model.
-        device: ``auto`` or a torch device.
-        dtype: ``auto`` or the name of a torch dtype.
-        quantization: of the language model: None, ``int8`` or ``int4``.
-        batch_size: windows per batch.
-        runner: a Beam runner; `LOCAL_RUNNER` is the one in this process.
-        beam_options: further options for Beam.
-        workers: processes on this machine.
-        shard: the part of the corpus that this process does.
-        selection: which files of the corpus are taken.
+        selection: which files are taken.
         labels: the columns that rows carry from manifests, and their types.
-        layout: how the final tables lie in the output.
         streamed: whether the corpus is too long to be planned before the first window is decoded.
-        suspects: the ids of windows on which a process has died; the model sees each of them suspects.
-        retry_policy: which failures of earlier runs are tried again.
+
+    Raises:
+        ConfigError: if a question names the language of a file, which no manifest gives.
     """
 
-    corpus: tuple[str, ...]
-    output: str
-    questions: tuple[Question, ...]
-    identity: Identity
-    trained: bool
-    generation: GenerationOptions
-    windowing: Windowing
-    needs: ClipNeeds
-    device: str = "auto"
-    dtype: str = "auto"
-    quantization: str | None = None
-    batch_size: int = CPU_BATCH_SIZE
-    runner: str = LOCAL_RUNNER
-    beam_options: tuple[str, ...] = ()
-    workers: int = 1
-    shard: Shard = WHOLE_CORPUS
+    patterns: tuple[str, ...]
+    questions: tuple[Question, ...] = ()
+    windowing: Windowing = THIRTY_SECONDS
     selection: Selection = EVERYTHING
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     streamed: bool = False
-    layout: Layout = PLAIN
-    suspects: tuple[str, ...] = ()
-    retry_policy: RetryPolicy = NO_RETRIES
+
+    def __post_init__(self) -> None:
+        for question in self.questions:
+            if LANGUAGE_PLACEHOLDER in question.text and "language" not in self.labels:
+                raise ConfigError(f"{question.text!r} needs a manifest with a column 'language' in the corpus")
 
     @property
     def tables(self) -> frozenset[str]:
         """The tables of results that the questions fill."""
         return frozenset(question.table for question in self.questions)
 
-    def to_json(self) -> str:
-        """Writes the options down."""
-        return json.dumps(to_json(self), sort_keys=True)
+
+@dataclasses.dataclass(frozen=True)
+class ModelOptions:
+    """Which model answers, and how.
+
+    Attributes:
+        card: what is known of the model before it is loaded.
+        placement: where it computes, and in which precision.
+        generation: how text is generated.
+    """
+
+    card: ModelCard
+    placement: Placement = ANYWHERE
+    generation: GenerationOptions = GREEDY
 
     @classmethod
-    def from_json(cls, text: str) -> "RunOptions":
-        """Reads what ``to_json`` has written."""
-        values: dict[str, Any] = json.loads(text)
-        return cls(
-            **{
-                **values,
-                "corpus": tuple(values["corpus"]),
-                "questions": tuple(Question(**question) for question in values["questions"]),
-                "identity": Identity(**values["identity"]),
-                "windowing": Windowing(**values["windowing"]),
-                "needs": read_dataclass(ClipNeeds, values["needs"], "needs"),
-                "generation": GenerationOptions(**values["generation"]),
-                "beam_options": tuple(values["beam_options"]),
-                "shard": Shard(**values["shard"]),
-                "layout": Layout(tuple(values["layout"]["formats"]), values["layout"]["partition_by"]),
-                "selection": Selection(**{**values["selection"], "exclude": tuple(values["selection"]["exclude"])}),
-                "suspects": tuple(values["suspects"]),
-                "retry_policy": RetryPolicy(**values["retry_policy"]),
-            }
+    def described(cls, name: str, placement: Placement = ANYWHERE, generation: GenerationOptions = GREEDY) -> Self:
+        """Looks a model up.
+
+        Raises:
+            FavorError: if there is no such model.
+        """
+        card = describe(name)  # what its family adds to it stays here
+        common = {field.name: getattr(card, field.name) for field in dataclasses.fields(ModelCard)}
+        return cls(ModelCard(**common), placement, generation)
+
+    def identity(self, windowing: Windowing) -> Identity:
+        """Returns what decides the ids of this model's rows about windows that are cut like this."""
+        precision = f"{self.placement.dtype}, {self.placement.quantization or 'not'} quantized"
+        return Identity(self.card.name, self.card.revision, precision, windowing, self.card.needs, self.generation)
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputOptions:
+    """Where the rows go.
+
+    Attributes:
+        directory: a local path or any fsspec URL.
+        layout: how the final tables lie in it.
+        retry_policy: which failures of earlier runs are tried again.
+    """
+
+    directory: str
+    layout: Layout = PLAIN
+    retry_policy: RetryPolicy = NO_RETRIES
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionOptions:
+    """Who does the work.
+
+    Attributes:
+        batch_size: windows per batch; 0 for as many as suit the device, which `settled` decides.
+        runner: a Beam runner; `LOCAL_RUNNER` is the one in this process.
+        beam_options: further options for Beam.
+        workers: processes on this machine.
+        shard: the part of the corpus that this process does.
+        suspects: the ids of windows on which a process has died; the model sees each of them alone.
+    """
+
+    batch_size: int = AUTO_BATCH_SIZE
+    runner: str = LOCAL_RUNNER
+    beam_options: tuple[str, ...] = ()
+    workers: int = 1
+    shard: Shard = WHOLE_CORPUS
+    suspects: tuple[str, ...] = ()
+
+    def settled(self, device: str) -> "ExecutionOptions":
+        """Returns the same with a batch size that suits a device, if none was given.
+
+        Raises:
+            FavorError: if there is no such device here.
+        """
+        on_cpu = choose_device(device).type == "cpu"
+        suiting = CPU_BATCH_SIZE if on_cpu else GPU_BATCH_SIZE
+        return dataclasses.replace(self, batch_size=self.batch_size or suiting)
+
+
+IN_THIS_PROCESS = ExecutionOptions()
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """A run.
+
+    Attributes:
+        corpus: what is read, and what is asked about it.
+        model: which model answers.
+        output: where the rows go.
+        execution: who does the work.
+
+    Raises:
+        ConfigError: if a window can have more sound than the model hears at once.
+    """
+
+    corpus: CorpusOptions
+    model: ModelOptions
+    output: OutputOptions
+    execution: ExecutionOptions = IN_THIS_PROCESS
+
+    def __post_init__(self) -> None:
+        check_sound(self.model.card, self.corpus.windowing)
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the ids of the rows."""
+        return self.model.identity(self.corpus.windowing)
+
+
+def check_sound(card: ModelCard, windowing: Windowing) -> None:
+    """Makes sure that a model can hear the whole of every window.
+
+    Raises:
+        ConfigError: if a window can be longer than the sound that the model hears at once.
+    """
+    longest, heard = windowing.longest_ms, card.needs.max_sound_ms
+    if card.needs.hears and heard is not None and heard < longest:
+        fitting = heard * windowing.window_ms // longest
+        raise ConfigError(
+            f"{card.name} hears {heard / 1000:g} s of sound at once, but windows can be {longest / 1000:g} s long; "
+            f"use --window-seconds {fitting / 1000:g} or less"
         )

@@ -1,31 +1,68 @@
 """What a run counts, and what follows from it."""
 
-Counts = dict[str, int]
-
-
-def windows_done(counts: Counts) -> int:
-    """Returns how many windows have had their end, good or bad."""
-    return sum(counts.get(f"windows_{end}", 0) for end in ("succeeded", "failed", "skipped"))
-
-
-def times_real_time(counts: Counts, seconds: float) -> float:
-    """Returns how many seconds of media were done per second."""
-    return counts.get("media_ms", 0) / 1000 / max(seconds, 1e-9)
-
-
-def failures(counts: Counts) -> int:
-    """Returns how many windows and files have failed."""
-    return counts.get("windows_failed", 0) + counts.get("files_failed", 0)
-
+import dataclasses
+from collections.abc import Mapping
 
 STAGES = ("list", "probe", "decode", "load", "encode", "generate", "write")
+ENDS = ("succeeded", "failed", "skipped")  # each window comes to one of them
 
 
-def stage_seconds(counts: Counts) -> dict[str, float]:
-    """Returns the seconds that each stage took, summed over all workers; decoding goes on beside the model."""
-    return {stage: seconds(counts, stage) for stage in STAGES}
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """The counters of a run at one moment; those of several workers can be added.
 
+    Attributes:
+        by_name: the counters that are not zero, or were named at least; times are in microseconds, ``STAGE_us``.
+    """
 
-def seconds(counts: Counts, name: str) -> float:
-    """Returns the seconds that were counted under a name."""
-    return counts.get(f"{name}_us", 0) / 1e6
+    by_name: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> int:
+        """Returns one counter; what was never counted is 0."""
+        return self.by_name.get(name, 0)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts({name: self[name] + other[name] for name in {**self.by_name, **other.by_name}})
+
+    @property
+    def windows_planned(self) -> int:
+        """Windows of the files that have been planned so far."""
+        return self["windows_planned"]
+
+    @property
+    def windows_done(self) -> int:
+        """Windows that have come to their end, good or bad."""
+        return sum(self[f"windows_{end}"] for end in ENDS)
+
+    @property
+    def windows_tried(self) -> int:
+        """Windows that this run has worked on, successfully or not."""
+        return self["windows_succeeded"] + self["windows_failed"]
+
+    @property
+    def failures(self) -> int:
+        """Windows and whole files that have failed."""
+        return self["windows_failed"] + self["files_failed"]
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """The seconds that each stage took, summed over all workers; decoding goes on beside the model."""
+        return {stage: self.seconds(stage) for stage in STAGES}
+
+    @property
+    def waiting_share(self) -> float:
+        """The part of the model's time in which it waited for windows."""
+        waited = self.seconds("wait_for_windows")
+        return waited / max(waited + self.seconds("encode") + self.seconds("generate"), 1e-9)
+
+    def seconds(self, stage: str) -> float:
+        """Returns the seconds that were counted for a stage, or for waiting."""
+        return self[f"{stage}_us"] / 1e6
+
+    def times_real_time(self, seconds: float) -> float:
+        """Returns how many seconds of media were done per second.
+
+        Args:
+            seconds: how long the run has taken.
+        """
+        return self["media_ms"] / 1000 / max(seconds, 1e-9)

@@ -13,28 +13,27 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
-from favor.media.isolation.decoder import ISOLATED
-from favor.media.needs import ClipNeeds
+from favor.media.isolation.decoder import IsolatedDecoder
 from transforms.bounded_queue import BoundedQueue
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
-from transforms.metrics import Tally, count, count_all, timed, timed_items
+from transforms.metrics import Tally, timed, timed_items
 from transforms.rows import FAILURES, Failure
+from transforms.runtime import Runtime
 
 AHEAD_BYTES = 512 << 20  # of decoded windows that wait: 45 of 30 s at 224 x 224, three at 720p
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
-def decode_segment(
-    segment: Segment, identity: Identity, needs: ClipNeeds, audio_track: int | None
-) -> Iterator[Window | Failure]:
+def decode_segment(segment: Segment, identity: Identity, decoder: IsolatedDecoder) -> Iterator[Window | Failure]:
     """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
 
     Yields:
         For each window: the window, or the failure to decode it.
     """
+    how = (identity.needs, identity.windowing.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
-    for span, outcome in ISOLATED.windows(segment.media.uri, list(jobs), needs, audio_track):
+    for span, outcome in decoder.windows(segment.media.uri, list(jobs), *how):
         job = jobs[span]
         if isinstance(outcome, Clip):
             yield Window(segment.media, job, outcome)
@@ -51,10 +50,12 @@ class DecodeAhead:
         decode: yields as many windows or failures as the segment has windows.
         most_bytes: the memory of the windows that may lie decoded and waiting, unless it is only one; the thread holds
             one more.
+        tally: where the time is counted, by the thread that takes the windows.
     """
 
-    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], most_bytes: int) -> None:
+    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], most_bytes: int, tally: Tally) -> None:
         self._decode = decode
+        self._tally = tally
         self._segments: queue.SimpleQueue[Segment] = queue.SimpleQueue()
         self._decoded: BoundedQueue[Window | Failure | BaseException] = BoundedQueue(most_bytes)
         self._pending = 0
@@ -70,9 +71,9 @@ class DecodeAhead:
     def take(self, leave: int) -> Iterator[Window | Failure]:
         """Yields what is decoded, in order, until only ``leave`` windows are pending."""
         while self._pending > leave:
-            with timed("wait_for_windows"):
+            with timed("wait_for_windows", self._tally.add):
                 item = self._decoded.get()
-            count_all(self._spent)
+            self._spent.drain_into(self._tally)
             if isinstance(item, BaseException):
                 raise item
             self._pending -= 1
@@ -118,44 +119,43 @@ class DecodeWindows(beam.DoFn):
     """Turns segments into windows of aligned frames and samples; what cannot be decoded becomes a failure.
 
     Attributes:
-        identity: what decides the ids of windows.
-        needs: what of a window is decoded.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+        identity: what the model sees and hears of a window, and what decides its id.
         ahead: how many windows are still pending when the next segment is asked for, so that decoding goes on while
             the model works.
+        runtime: the run's.
         ahead_bytes: the most memory of windows that lie decoded and waiting.
     """
 
     identity: Identity
-    needs: ClipNeeds
-    audio_track: int | None
     ahead: int
+    runtime: Runtime
     ahead_bytes: int = AHEAD_BYTES
 
     def start_bundle(self) -> None:
         """Starts the background thread."""
-        self._decoder = DecodeAhead(self._decode, self.ahead_bytes)
+        self._decoder = DecodeAhead(self._decode, self.ahead_bytes, self.runtime.tally)
 
     def process(self, segment: Segment) -> Iterator[Window]:
         """Hands the segment to the thread and yields what it has decoded of earlier ones."""
         self._decoder.submit(segment)
         for item in self._decoder.take(leave=self.ahead):
             yield _tagged(item, item)
-        count("bytes_read", ISOLATED.take_bytes_read())
+        self.runtime.count_bytes_read()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Yields the rest."""
         for item in self._decoder.take(leave=0):
             yield _tagged(item, GlobalWindows.windowed_value(item))
-        count("bytes_read", ISOLATED.take_bytes_read())
+        self.runtime.count_bytes_read()
         self._decoder.close()
 
     def teardown(self) -> None:
         """Ends the thread of a bundle that broke off."""
-        self._decoder.close()
+        if hasattr(self, "_decoder"):
+            self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
-        return decode_segment(segment, self.identity, self.needs, self.audio_track)
+        return decode_segment(segment, self.identity, self.runtime.decoder)
 
 
 def _tagged(item: Window | Failure, output: Any) -> Any:

@@ -1,11 +1,18 @@
 """The values that flow through the pipeline."""
 
 import dataclasses
+import functools
+import json
 import zlib
+from typing import Any
 
 from favor.errors import MediaError
 from favor.media.clip import Clip
 from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import FIXED, Windowing
+from favor.models.base import GenerationOptions
+from favor.structs import to_json
 from transforms.rows import CAPTIONS, TRANSCRIPTS, Result
 
 LANGUAGE_PLACEHOLDER = "{language}"
@@ -16,7 +23,7 @@ class Question:
     """A prompt with an id; caption, qa and transcribe differ in their questions only.
 
     Attributes:
-        table: where its answers go, one of ``RESULT_TABLES``.
+        table: where its answers go.
         question_id: names the question in the table.
         text: the prompt; ``{language}`` in it stands for the language that a manifest gives.
         uri: the only media file that it is about, or None for all.
@@ -55,29 +62,52 @@ class Question:
 class Identity:
     """What decides the text of a window besides the window and the question; the ids of rows are made from it.
 
+    A window is the same for all models, so that their tables can be joined; its answer is not.
+
     Attributes:
         model: the model's name or folder.
         model_revision: changes when the weights do.
         precision: the type and the quantization of the weights, as they were asked for.
-        sampling: how windows are cut and frames are chosen, in words.
-        generation: the options of generation as JSON.
+        windowing: how files are cut into windows.
+        needs: what of a window the model is shown.
+        generation: how text is generated.
     """
 
     model: str
     model_revision: str
     precision: str
-    sampling: str
-    generation: str
+    windowing: Windowing
+    needs: ClipNeeds
+    generation: GenerationOptions
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Any]:
+        """What the rows of a table have in common, as JSON values; the length of fixed windows may differ."""
+        windows = to_json(self.windowing)
+        if self.windowing.split == FIXED:
+            del windows["window_ms"]
+        return {
+            "model": self.model,
+            "model_revision": self.model_revision,
+            "precision": self.precision,
+            "windows": windows,
+            "needs": to_json(self.needs),
+            "generation": to_json(self.generation),
+        }
+
+    @functools.cached_property
+    def _answering(self) -> tuple[str, ...]:
+        settings = (self.settings[name] for name in ("needs", "model_revision", "precision", "generation"))
+        return tuple(json.dumps(value, sort_keys=True) for value in settings)
 
     def window_id(self, key: WindowKey) -> str:
-        """Returns the id of a window of a file, cut and sampled in this way."""
-        return digest(key.media_id, key.start_ms, key.end_ms, self.sampling)
+        """Returns the id of a window of a file, cut in this way."""
+        return digest(key.media_id, key.start_ms, key.end_ms, self.windowing.audio_track, self.windowing.split)
 
     def result_id(self, window_id: str, question: Question, entry: Entry = WHOLE_FILE) -> str:
         """Returns the id of this model's answer to the question about the window, for an entry of the corpus."""
-        settings = (self.model_revision, self.precision, self.generation)
         asked = (window_id, question.table, question.question_id, question.text)
-        return digest(*asked, *settings, *filter(None, [entry.entry_id]))
+        return digest(*asked, *self._answering, *filter(None, [entry.entry_id]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +156,7 @@ class Shard:
     total: int = 1
 
     def owns(self, name: str) -> bool:
-        """Whether the thing of this name is in this part."""
+        """Whether what has this name is in this part."""
         return zlib.crc32(name.encode()) % self.total == self.index
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import aiohttp
 import av
 
-from favor.errors import FavorError, MediaError
+from favor.errors import MediaError
 from favor.io.stores import store_errors
 from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from transforms.rows import RESOLVED, Failure
 
+UNREACHABLE = "unreachable"  # the code of whatever a store raises that is not listed here
 # What archives and networks do wrong, the narrowest first; anything else is a mistake in the code and stops the run.
 CODES: tuple[tuple[type[Exception], str], ...] = (
     (FileNotFoundError, "not_found"),
@@ -20,11 +21,10 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
     (EOFError, "unexpected_end"),
     (av.error.InvalidDataError, "invalid_data"),
     (av.FFmpegError, "undecodable"),
-    (aiohttp.ClientError, "unreachable"),
+    (aiohttp.ClientError, UNREACHABLE),
     (OSError, "io_error"),
     (MemoryError, "out_of_memory"),
 )
-ELEMENT_ERRORS: tuple[type[Exception], ...] = (FavorError, *(kind for kind, _ in CODES))
 
 
 def failure(
@@ -33,7 +33,7 @@ def failure(
     """Describes an error about a file, or about a window of it, as a row.
 
     Args:
-        error: one of ``ELEMENT_ERRORS``.
+        error: a `MediaError`, one of ``CODES`` or of `store_errors`.
         stage: where it happened.
         media: the file.
         key: the window, if the error is not about the whole file.
@@ -61,7 +61,8 @@ def mended(stage: str, media: MediaFile, key: WindowKey | None = None, window_id
 
 
 def _code(error: Exception) -> str:
-    return next((code for kind, code in CODES if isinstance(error, kind)), "unreachable")
+    kinds = (*CODES, *((kind, UNREACHABLE) for kind in store_errors()))
+    return next(code for kind, code in kinds if isinstance(error, kind))
 
 
 @contextlib.contextmanager
@@ -72,7 +73,7 @@ def captured(
     failures: list[Failure] = []
     try:
         yield failures
-    except (*ELEMENT_ERRORS, *store_errors()) as error:
+    except store_errors(MediaError, *(kind for kind, _ in CODES)) as error:
         failures.append(failure(error, stage, media, key, window_id))
 
 

@@ -1,4 +1,4 @@
-"""What the model is working on, told before it begins: the last words of a process that dies of it."""
+"""What the model is working on, reported before it begins: the last words of a process that dies of it."""
 
 import contextlib
 import dataclasses
@@ -12,23 +12,24 @@ WORKER_CRASHED = "worker_crashed"
 
 
 class InFlight:
-    """Tells the windows of each batch to whoever watches this process; nobody does unless ``watch`` was called."""
+    """Reports the windows of each batch to whoever watches the process.
 
-    def __init__(self) -> None:
-        self._tell: Callable[[list[str]], None] = lambda notes: None
+    Args:
+        report: takes a note of each window, which must have left this process when it returns; by default nobody
+            watches.
+    """
 
-    def watch(self, tell: Callable[[list[str]], None]) -> None:
-        """Sets who is told, a note of each window; it must have left this process when ``tell`` returns."""
-        self._tell = tell
+    def __init__(self, report: Callable[[list[str]], None] = lambda notes: None) -> None:
+        self._report = report
 
     @contextlib.contextmanager
     def batch(self, windows: Sequence[Window], identity: Identity) -> Iterator[None]:
         """Runs a block that works on the windows."""
-        self._tell([_note(window, identity) for window in windows])
+        self._report([_note(window, identity) for window in windows])
         try:
             yield
         finally:
-            self._tell([])
+            self._report([])
 
 
 def _note(window: Window, identity: Identity) -> str:
@@ -46,6 +47,3 @@ def crashed(note: str, message: str) -> Failure:
     """Makes the failure of the window that a note is about."""
     row = json.loads(note)
     return Failure(**row, stage="generate", code=WORKER_CRASHED, message=f"{row['uri']}: {message}")
-
-
-IN_FLIGHT = InFlight()

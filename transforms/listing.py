@@ -1,10 +1,7 @@
 """Patterns and manifests become media files."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
-
-import apache_beam as beam
-from apache_beam.pvalue import TaggedOutput
+from collections.abc import Iterable, Iterator, Mapping
 
 from favor.media.corpus.files import MediaFile, NamedFile
 from favor.media.corpus.listing import Unlisted, list_media
@@ -13,34 +10,35 @@ from favor.media.corpus.selection import EVERYTHING, Seen, Selection
 from transforms.elements import Shard
 from transforms.failures import captured, failure, mended, unlisted
 from transforms.history import History
-from transforms.metrics import count, timed_items
-from transforms.rows import FAILURES, Failure
+from transforms.metrics import Tally, timed_items
+from transforms.rows import Failure
 
 
 @dataclasses.dataclass
-class ListCorpus(beam.DoFn):
+class Lister:
     """Lists the media files that any number of patterns and manifests name, each entry once.
 
     Attributes:
-        shard: the part of the corpus that this process does; failures outside of it are told by others.
+        shard: the part of the corpus that this process does; failures outside of it are reported by others.
+        tally: where files that are left out, and the time, are counted.
         selection: which of the files are taken.
         label_types: the labels that manifests carry, and their types.
-        load_history: returns what earlier runs have left.
+        history: what earlier runs have left.
     """
 
     shard: Shard
+    tally: Tally
     selection: Selection = EVERYTHING
     label_types: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    load_history: Callable[[], History] = History
+    history: History = dataclasses.field(default_factory=History)
 
-    def process(self, patterns: Iterable[str]) -> Iterator[MediaFile | NamedFile]:
+    def list(self, patterns: Iterable[str]) -> Iterator[MediaFile | NamedFile | Failure]:
         """Yields media files, and failures, or that a pattern is mended, for what leads to none."""
-        history = self.load_history()
         seen, taken = Seen(), 0
         for pattern in patterns:
             broken = False
             with captured("list", unlisted(pattern)) as failures:
-                for item in timed_items("list", self._listed(pattern)):
+                for item in timed_items("list", self._listed(pattern), self.tally.add):
                     outcome = self._chosen(item, seen)
                     if isinstance(outcome, Failure):
                         broken = True
@@ -51,7 +49,7 @@ class ListCorpus(beam.DoFn):
                     if taken == self.selection.limit:
                         return
             whole = mended("list", unlisted(pattern))
-            for row in failures or ([whole] if history.attempts(whole) and not broken else []):
+            for row in failures or ([whole] if self.history.attempts(whole) and not broken else []):
                 yield from self._own_failures(row)
 
     def _listed(self, pattern: str) -> Iterator[MediaFile | NamedFile | Unlisted]:
@@ -64,12 +62,12 @@ class ListCorpus(beam.DoFn):
             return failure(item.error, "list", unlisted(item.uri)) if new else None
         if not self.selection.takes(item.uri):
             if self.shard.owns(item.uri):
-                count("files_left_out")
+                self.tally.add("files_left_out")
             return None
         with captured("list", unlisted(item.row if isinstance(item, NamedFile) else item.uri)) as failures:
             return item if seen.is_new(item) else None
         return failures[0]
 
-    def _own_failures(self, row: Failure) -> Iterator[TaggedOutput]:
+    def _own_failures(self, row: Failure) -> Iterator[Failure]:
         if self.shard.owns(row.uri):
-            yield TaggedOutput(FAILURES, row)
+            yield row

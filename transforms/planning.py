@@ -2,59 +2,49 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
-
-import apache_beam as beam
-from apache_beam.pvalue import TaggedOutput
+from collections.abc import Iterator
 
 from favor.errors import MediaError
 from favor.media.clock import Span
 from favor.media.corpus.files import MediaFile, NamedFile, WindowKey
 from favor.media.corpus.listing import look_up
-from favor.media.isolation.decoder import ISOLATED
+from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.isolation.process import DEATHS
 from favor.media.probe import MediaInfo
-from favor.media.sampling import SCENES, Windowing, spans
-from favor.media.scenes.cuts import check_installed
+from favor.media.sampling import SCENES, spans
 from transforms.elements import Identity, Job, Question, Segment, Shard
 from transforms.failures import captured, unlisted
 from transforms.history import History
-from transforms.metrics import count, timed
-from transforms.rows import FAILURES, MEDIA, Failure, MediaRow
+from transforms.metrics import Tally, timed
+from transforms.rows import Failure, MediaRow
 
 SEGMENT_MS = 300_000  # work moves between workers in pieces of about five minutes
 
 
 @dataclasses.dataclass
-class PlanSegments(beam.DoFn):
-    """Probes a media file and cuts it into segments of the windows that are not done yet.
+class Planner:
+    """Probes media files and cuts them into segments of the windows that are not done yet; for one thread.
 
     Attributes:
         questions: everything that may be asked.
-        identity: what decides the ids of windows and results.
-        windowing: how files are cut into windows.
+        identity: how files are cut into windows, and what decides the ids of windows and results.
         shard: the part of the corpus that this process does.
-        load_history: returns what earlier runs have left; called once on each worker.
+        history: what earlier runs have left.
+        decoder: probes the files.
+        tally: where files, windows and the time are counted.
     """
 
     questions: tuple[Question, ...]
     identity: Identity
-    windowing: Windowing
     shard: Shard
-    load_history: Callable[[], History]
+    history: History
+    decoder: IsolatedDecoder
+    tally: Tally
 
-    def setup(self) -> None:
-        """Reads what an earlier run has done.
-
-        Raises:
-            FavorError: if the worker has not what it takes to find scenes.
-        """
-        if self.windowing.split == SCENES:
-            check_installed()
-        self._history = self.load_history()
+    def __post_init__(self) -> None:
         self._probed: MediaInfo | None = None
 
-    def process(self, item: MediaFile | NamedFile) -> Iterator[Segment]:
+    def plan(self, item: MediaFile | NamedFile) -> Iterator[Segment | MediaRow | Failure]:
         """Yields segments, the entry's row of ``media``, and a failure where the file cannot be probed."""
         mine = self.shard.owns(_name(item))
         failures: list[Failure] = []
@@ -62,26 +52,25 @@ class PlanSegments(beam.DoFn):
             media = look_up(item) if isinstance(item, NamedFile) else item
             if self._failed_before(media):
                 if mine:
-                    count("files_failed_before")
+                    self.tally.add("files_failed_before")
                 return
             with captured("probe", media) as failures:
                 info = self._probe(media)
                 questions = tuple(question.asked_of(media) for question in self.questions if question.about(media))
                 keys = [WindowKey(media.media_id, *span) for span in self._spans(info, media)]
                 if mine:
-                    count("files_readable")
-                    count("file_bytes", media.bytes)
-                    yield TaggedOutput(MEDIA, media_row(info, media, len(keys)))
+                    self.tally.add("files_readable")
+                    self.tally.add("file_bytes", media.bytes)
+                    yield media_row(info, media, len(keys))
                 yield from self._segments(media, keys, questions)
-        for row in (*not_found, *failures) if mine else ():
-            yield TaggedOutput(FAILURES, row)
+        yield from (*not_found, *failures) if mine else ()
 
     def _probe(self, media: MediaFile) -> MediaInfo:
         """Probes a file; once where neighbouring rows of a manifest name the same one."""
         if self._probed is None or self._probed.media_id != media.media_id:
-            with timed("probe"):
-                self._probed = ISOLATED.probe(media, self.windowing.audio_track)
-            count("bytes_read", ISOLATED.take_bytes_read())
+            with timed("probe", self.tally.add):
+                self._probed = self.decoder.probe(media, self.identity.windowing.audio_track)
+            self.tally.add("bytes_read", self.decoder.take_bytes_read())
         return self._probed
 
     def _spans(self, info: MediaInfo, media: MediaFile) -> list[Span]:
@@ -89,35 +78,35 @@ class PlanSegments(beam.DoFn):
         if first >= last > 0:
             what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the start of its row in the manifest"
             raise MediaError("outside", f"{what}, {first / 1000} s")
-        if self.windowing.split == SCENES and info.video_codec and not info.still:
+        if self.identity.windowing.split == SCENES and info.video_codec and not info.still:
             try:
-                with timed("probe"):
-                    return ISOLATED.scene_spans(media.uri, (first, last), self.windowing.window_ms)
+                with timed("probe", self.tally.add):
+                    return self.decoder.scene_spans(media.uri, (first, last), self.identity.windowing.window_ms)
             except MediaError as error:  # not decodable: cut as ever, and decoding will tell
                 if error.code in DEATHS:  # a later run may live to find scenes, whose windows would overlap those
                     raise
-        return [(first + start, first + end) for start, end in spans(last - first, self.windowing.window_ms)]
+        return [(first + start, first + end) for start, end in spans(last - first, self.identity.windowing.window_ms)]
 
     def _segments(self, media: MediaFile, keys: list[WindowKey], questions: tuple[Question, ...]) -> Iterator[Segment]:
-        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.windowing.window_ms))):
+        for number, group in enumerate(batched(keys, max(1, SEGMENT_MS // self.identity.windowing.window_ms))):
             if not questions or not self.shard.owns(f"{_name(media)}#{number}"):
                 continue
-            count("windows_planned", len(group))
+            self.tally.add("windows_planned", len(group))
             undone = [job for job in (self._job(media, key, questions) for key in group) if job.questions]
             jobs = tuple(job for job in undone if not self._failed_before(media, job.key))
-            count("windows_skipped", len(group) - len(jobs))
-            count("windows_failed_before", len(undone) - len(jobs))
+            self.tally.add("windows_skipped", len(group) - len(jobs))
+            self.tally.add("windows_failed_before", len(undone) - len(jobs))
             if jobs:
                 yield Segment(media, jobs)
 
     def _job(self, media: MediaFile, key: WindowKey, questions: tuple[Question, ...]) -> Job:
         window_id = self.identity.window_id(key)
-        new = (q for q in questions if self.identity.result_id(window_id, q, media.entry) not in self._history.done)
+        new = (q for q in questions if self.identity.result_id(window_id, q, media.entry) not in self.history.done)
         return Job(key, tuple(new))
 
     def _failed_before(self, media: MediaFile, key: WindowKey | None = None) -> bool:
         span = (key.start_ms, key.end_ms) if key else (None, None)
-        return self._history.skips(media.media_id, (media.uri, media.entry.entry_id, *span))
+        return self.history.skips(media.media_id, (media.uri, media.entry.entry_id, *span))
 
 
 def _name(item: MediaFile | NamedFile) -> str:

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import jiwer
 import numpy as np
 
+from favor.evaluation.metrics import exact_match, normalise_text, precision, recall, word_errors
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor.model import FavorModel
@@ -93,38 +93,37 @@ def _lacking(clip: Clip, what: str) -> Clip | None:
 def _score(asked: Sequence[Exchange]) -> dict[str, Any]:
     task = asked[0][1].task
     if task in TRANSCRIPT_TASKS:
-        said = [plain(text) for _, _, text in asked]
-        return {"n": len(asked), "wer": round(jiwer.wer([plain(item.answer) for _, item, _ in asked], said), 4)}
+        return {"n": len(asked), "wer": round(word_errors(*_texts(asked)).rate or 0.0, 4)}
     return _score_captions(asked) if task in CAPTION_TASKS else _score_answers(asked)
 
 
 def _score_answers(asked: Sequence[Exchange]) -> dict[str, Any]:
-    right = sum(plain(text) == plain(item.answer) for _, item, text in asked)
-    common = Counter(plain(item.answer) for _, item, _ in asked).most_common(1)[0][1]
+    common = Counter(normalise_text(item.answer) for _, item, _ in asked).most_common(1)[0][1]
     chance = sum(1 / len(item.choices) if item.choices else 0.0 for _, item, _ in asked)
-    shares = {"accuracy": right, "chance": chance, "majority": common}
-    return {"n": len(asked)} | {name: round(value / len(asked), 4) for name, value in shares.items()}
+    shares = {
+        "accuracy": exact_match(*_texts(asked)),
+        "chance": chance / len(asked),
+        "majority": common / len(asked),
+    }
+    return {"n": len(asked)} | {name: round(value, 4) for name, value in shares.items()}
 
 
 def _score_captions(asked: Sequence[Exchange]) -> dict[str, Any]:
     """Objects with their colours and sounds: those of the reference, and those that the model tells."""
-    there = [things(item.answer) for _, item, _ in asked]
-    told = [things(text) for _, _, text in asked]
-    found = sum((a & b).total() for a, b in zip(there, told, strict=True))
-    wanted, named = (sum(counter.total() for counter in counters) for counters in (there, told))
-    exact = sum(plain(item.answer) == plain(text) for _, item, text in asked)
-    shares = {"recall": found / max(1, wanted), "invented": 1 - found / max(1, named), "exact": exact / len(asked)}
+    texts = _texts(asked)
+    there, told = ([things(text) for text in side] for side in texts)
+    shares = {"recall": recall(there, told), "invented": 1 - precision(there, told), "exact": exact_match(*texts)}
     return {"n": len(asked)} | {name: round(value, 4) for name, value in shares.items()}
+
+
+def _texts(asked: Sequence[Exchange]) -> tuple[list[str], list[str]]:
+    """The right answers, and those of the model."""
+    return [item.answer for _, item, _ in asked], [text for _, _, text in asked]
 
 
 def things(caption: str) -> Counter[str]:
     """The objects with their colours, and the sounds, that a caption tells."""
     return Counter(set(THINGS.findall(caption.lower())))
-
-
-def plain(text: str) -> str:
-    """A text without case, stops and needless spaces."""
-    return " ".join(re.sub(r"[^\w\s]", " ", text.lower()).split())
 
 
 _OBJECTS = rf"(?:{'|'.join(COLOURS)}) (?:{'|'.join((*SHAPES, *OWN_SOUNDS))})"

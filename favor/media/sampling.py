@@ -2,8 +2,11 @@
 
 import dataclasses
 from fractions import Fraction
+from typing import Literal
 
-FIXED, SCENES = SPLIT_MODES = ("fixed", "scenes")
+Split = Literal["fixed", "scenes"]
+FIXED: Split = "fixed"
+SCENES: Split = "scenes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,13 +21,13 @@ class Windowing:
     """
 
     window_ms: int = 30_000
-    split: str = FIXED
+    split: Split = FIXED
     audio_track: int | None = None
 
-    def __str__(self) -> str:
-        """What makes two windows of the same span differ, in words, and whether spans may: part of the windows' ids."""
-        heard = "the default audio track" if self.audio_track is None else f"audio track {self.audio_track}"
-        return heard if self.split == FIXED else f"{heard}, about {self.window_ms} ms cut at scenes"
+    @property
+    def longest_ms(self) -> int:
+        """The longest that a window can be; one that ends at a scene may be half as long again."""
+        return self.window_ms if self.split == FIXED else self.window_ms * 3 // 2
 
 
 def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:

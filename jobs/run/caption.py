@@ -1,18 +1,46 @@
 """``favor caption``: a caption for every window of a corpus."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
-from jobs.run.execute import caption_question, execute, transcribe_question
-from jobs.run.options import RunCommand, run_options
+from jobs.run.execute import INTERRUPTED, execute
+from jobs.run.options import (
+    RunCommand,
+    corpus_options,
+    execution_options,
+    model_options,
+    output_options,
+    overwrite_option,
+)
+from jobs.run.questions import caption_question, question_options, transcribe_question
+
+if TYPE_CHECKING:
+    from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions
+    from transforms.elements import Question
 
 
-@click.command("caption", cls=RunCommand)
+@click.command("caption", cls=RunCommand, interrupted=INTERRUPTED)
 @click.option("--prompt", default="", help="What the model is asked for.  [default: in the words of its card]")
 @click.option("--transcribe", is_flag=True, help="Write transcripts too.")
-@run_options
-def caption_command(context: click.Context, prompt: str, transcribe: bool, **options: Any) -> None:
+@corpus_options
+@output_options
+@question_options
+@model_options
+@execution_options
+@overwrite_option
+def caption_command(
+    prompt: str,
+    transcribe: bool,
+    corpus: CorpusOptions,
+    output: OutputOptions,
+    questions: tuple[Question, ...],
+    model: ModelOptions,
+    execution: ExecutionOptions,
+    overwrite: bool,
+) -> None:
     """Writes captions of the videos, sounds and images in CORPUS.
 
     CORPUS is any mix of files, directories (searched for media), globs and manifests (.jsonl, .csv or .parquet with at
@@ -29,5 +57,5 @@ def caption_command(context: click.Context, prompt: str, transcribe: bool, **opt
       favor caption gs://bucket/films -o gs://bucket/captions \\
         --runner DataflowRunner -- --project=P --region=R --temp_location=gs://bucket/tmp
     """
-    questions = [caption_question(prompt)]
-    execute(context, [*questions, transcribe_question()] if transcribe else questions, options)
+    own = (caption_question(prompt), transcribe_question()) if transcribe else (caption_question(prompt),)
+    execute((*own, *questions), corpus, model, output, execution, overwrite)

@@ -2,36 +2,72 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
 
-from jobs.run.execute import caption_question, make_options, selection
-from jobs.run.options import run_options
+from jobs.command import FavorCommand
+from jobs.run.options import OptionGroup, corpus_options, model_options, shape_options
+from jobs.run.questions import caption_question, question_options
 
 if TYPE_CHECKING:
-    from pipeline.options import RunOptions
+    from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions
     from pipeline.planning.forecast import Prediction, Price
     from pipeline.planning.survey import Survey
-    from transforms.elements import Segment
-
-# What a plan has no use for.
-RUN_ONLY = {"output", "runner", "overwrite", "formats", "partition_by", "retry_failed", "max_attempts"}
+    from transforms.elements import Question, Segment
 
 
-@click.command("plan")
-@run_options
+def build_price(price_per_hour: float | None, currency: str, prices: str | None, machine: str | None) -> Price | None:
+    """Says what the machine costs, if that is known.
+
+    Raises:
+        click.UsageError: if it is given in two ways, or in half of one.
+        FavorError: if the file of prices does not have it.
+    """
+    from pipeline.planning.forecast import Price, read_price
+
+    if (prices is None) != (machine is None) or (prices and price_per_hour is not None):
+        raise click.UsageError("give either --price-per-hour, or --prices with --machine")
+    if prices and machine:
+        return read_price(prices, machine)
+    return None if price_per_hour is None else Price(price_per_hour, currency)
+
+
+price_options = OptionGroup(
+    "price",
+    build_price,
+    click.option(
+        "--price-per-hour", type=click.FloatRange(0), metavar="X", help="Of this machine; gives the cost too."
+    ),
+    click.option("--currency", default="USD", show_default=True, help="Of --price-per-hour."),
+    click.option("--prices", metavar="FILE", help="CSV or JSON lines with machine, price_per_hour and currency."),
+    click.option("--machine", metavar="NAME", help="Which machine of --prices this one is."),
+)
+
+
+@click.command("plan", cls=FavorCommand)
+@corpus_options
+@question_options
+@model_options.lazily()
+@shape_options
 @click.option("--calibrate/--no-calibrate", default=True, help="Measure and predict time and memory, with the model.")
-@click.option("--price-per-hour", type=click.FloatRange(0), metavar="X", help="Of this machine; tells the cost too.")
-@click.option("--currency", default="USD", show_default=True, help="Of --price-per-hour.")
-@click.option("--prices", metavar="FILE", help="CSV or JSON lines with machine, price_per_hour and currency.")
-@click.option("--machine", metavar="NAME", help="Which machine of --prices this one is.")
+@price_options
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
-def plan_command(context: click.Context, calibrate: bool, as_json: bool, **options: Any) -> None:
+def plan_command(
+    corpus: CorpusOptions,
+    questions: tuple[Question, ...],
+    model: Callable[[], ModelOptions],
+    execution: ExecutionOptions,
+    calibrate: bool,
+    price: Price | None,
+    as_json: bool,
+) -> None:
     """Tells what CORPUS is, and how long favor caption would take for it with the same options.
 
     Of each file only the header is read, but the packets of MPEG-TS, MPEG-PS and Ogg, which say nothing there, and
@@ -45,70 +81,70 @@ def plan_command(context: click.Context, calibrate: bool, as_json: bool, **optio
       favor plan gs://bucket/films --model favor-13b --quantization int4 --workers 2
       favor plan films --prices prices.csv --machine big-gpu --json
     """
-    from favor.errors import FavorError
-    from favor.io.stores import store_errors
+    from pipeline.options import check_sound
 
-    try:
-        price = _price(**{name: options.pop(name) for name in ("price_per_hour", "currency", "prices", "machine")})
-        survey = _survey(options)
-        if not as_json:
-            click.echo(str(survey))
-        prediction = _predict(survey, options, price) if calibrate and survey.totals["windows"] else None
-    except store_errors(FavorError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise click.ClickException("interrupted") from None
+    chosen = model() if calibrate else None
+    if chosen:
+        check_sound(chosen.card, corpus.windowing)
+    found = _survey(corpus)
+    if not as_json:
+        click.echo(str(found))
+    prediction = None
+    if chosen and found.totals["windows"]:
+        prediction = _predict(found, (caption_question(), *questions), corpus, chosen, execution, price)
     if as_json:
-        told = {"corpus": survey.to_dict(), "prediction": prediction.to_dict() if prediction else None}
-        click.echo(json.dumps(told, indent=2))
+        facts = {"corpus": found.to_dict(), "prediction": prediction.to_dict() if prediction else None}
+        click.echo(json.dumps(facts, indent=2))
     elif prediction:
         click.echo(str(prediction))
 
 
-plan_command.params = [option for option in plan_command.params if option.name not in RUN_ONLY]
-
-
-def _price(price_per_hour: float | None, currency: str, prices: str | None, machine: str | None) -> Price | None:
-    from pipeline.planning.forecast import Price, read_price
-
-    if (prices is None) != (machine is None) or (prices and price_per_hour is not None):
-        raise click.UsageError("give either --price-per-hour, or --prices with --machine")
-    if prices and machine:
-        return read_price(prices, machine)
-    return None if price_per_hour is None else Price(price_per_hour, currency)
-
-
-def _survey(options: dict[str, Any]) -> Survey:
+def _survey(corpus: CorpusOptions) -> Survey:
     """Lists and probes; neither the model nor torch is needed for it."""
-    from favor.media.sampling import Windowing
-    from pipeline.inputs import corpus_labels
+    from favor.media.isolation.decoder import IsolatedDecoder
+    from favor.media.needs import ClipNeeds
+    from favor.models.base import GenerationOptions
     from pipeline.planning.survey import survey
     from transforms.elements import WHOLE_CORPUS, Identity
     from transforms.history import History
-    from transforms.listing import ListCorpus
-    from transforms.planning import PlanSegments
+    from transforms.listing import Lister
+    from transforms.metrics import Tally
+    from transforms.planning import Planner
 
-    windowing = Windowing(round(options["window_seconds"] * 1000), options["split"], options["audio_track"])
-    planner = PlanSegments((caption_question(),), Identity("", "", "", "", ""), windowing, WHOLE_CORPUS, History)
-    lister = ListCorpus(WHOLE_CORPUS, selection(dict(options)), corpus_labels(options["corpus"])[0])
-    with tqdm(unit=" files", disable=None) as bar:
-        return survey(options["corpus"], lister, planner, options["seed"], lambda _: bar.update())
+    identity = Identity("", "", "", corpus.windowing, ClipNeeds(), GenerationOptions())
+    tally = Tally()
+    lister = Lister(WHOLE_CORPUS, tally, corpus.selection, corpus.labels)
+    with contextlib.closing(IsolatedDecoder()) as decoder, tqdm(unit=" files", disable=None) as bar:
+        planner = Planner((caption_question(),), identity, WHOLE_CORPUS, History(), decoder, tally)
+        return survey(corpus.patterns, lister, planner, corpus.selection.seed, lambda _: bar.update())
 
 
-def _predict(found: Survey, options: dict[str, Any], price: Price | None) -> Prediction:
+def _predict(
+    found: Survey,
+    questions: tuple[Question, ...],
+    corpus: CorpusOptions,
+    model: ModelOptions,
+    execution: ExecutionOptions,
+    price: Price | None,
+) -> Prediction:
     from favor.models.placement import choose_device
+    from pipeline.inputs import worded
     from pipeline.planning.calibrate import calibrate, computed_bytes
     from pipeline.planning.forecast import Prediction, RunShape, forecast
 
-    run = make_options([caption_question()], output="", **options)
-    costs = calibrate([_asked(segment, run) for segment in found.segments], run, options["seed"])
-    device = choose_device(run.device)
-    shape = RunShape(found.totals["windows"], run.batch_size, run.workers, os.cpu_count() or 1, device.type != "cpu")
+    device = choose_device(model.placement.device)
+    execution = execution.settled(str(device))
+    questions = tuple(worded(question, model.card) for question in questions)
+    segments = [_asked(segment, questions) for segment in found.segments]
+    costs = calibrate(segments, corpus.windowing, model, execution, corpus.selection.seed)
+    shared = device.type != "cpu"
+    shape = RunShape(found.totals["windows"], execution.batch_size, execution.workers, os.cpu_count() or 1, shared)
     predicted = forecast(costs, shape, found.probe_seconds)
-    return Prediction(run.identity.model, str(device), costs, shape, predicted, computed_bytes(run), price)
+    computed = computed_bytes(corpus.windowing, model, execution.batch_size)
+    return Prediction(model.card.name, str(device), costs, shape, predicted, computed, price)
 
 
-def _asked(segment: Segment, run: RunOptions) -> Segment:
-    """Puts the questions of the run to the windows of a segment."""
-    questions = tuple(question for question in run.questions if question.about(segment.media))
-    return dataclasses.replace(segment, jobs=tuple(dataclasses.replace(j, questions=questions) for j in segment.jobs))
+def _asked(segment: Segment, questions: tuple[Question, ...]) -> Segment:
+    """Puts questions to the windows of a segment."""
+    asked = tuple(question for question in questions if question.about(segment.media))
+    return dataclasses.replace(segment, jobs=tuple(dataclasses.replace(job, questions=asked) for job in segment.jobs))

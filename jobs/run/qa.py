@@ -1,18 +1,46 @@
 """``favor qa``: answers to questions about every window of a corpus."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import click
 
-from jobs.run.execute import caption_question, execute, transcribe_question
-from jobs.run.options import RunCommand, run_options
+from jobs.run.execute import INTERRUPTED, execute
+from jobs.run.options import (
+    RunCommand,
+    corpus_options,
+    execution_options,
+    model_options,
+    output_options,
+    overwrite_option,
+)
+from jobs.run.questions import caption_question, question_options, transcribe_question
+
+if TYPE_CHECKING:
+    from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions
+    from transforms.elements import Question
 
 
-@click.command("qa", cls=RunCommand)
+@click.command("qa", cls=RunCommand, interrupted=INTERRUPTED)
 @click.option("--caption", is_flag=True, help="Write captions too.")
 @click.option("--transcribe", is_flag=True, help="Write transcripts too.")
-@run_options
-def qa_command(context: click.Context, caption: bool, transcribe: bool, **options: Any) -> None:
+@corpus_options
+@output_options
+@question_options
+@model_options
+@execution_options
+@overwrite_option
+def qa_command(
+    caption: bool,
+    transcribe: bool,
+    corpus: CorpusOptions,
+    output: OutputOptions,
+    questions: tuple[Question, ...],
+    model: ModelOptions,
+    execution: ExecutionOptions,
+    overwrite: bool,
+) -> None:
     """Writes answers to questions about the videos, sounds and images in CORPUS.
 
     The encoders run once per window, however many questions there are.
@@ -25,9 +53,8 @@ def qa_command(context: click.Context, caption: bool, transcribe: bool, **option
     A line of questions.jsonl; with "uri" it is asked about that file only:
       {"question_id": "sound", "question": "What makes the sound?", "uri": "films/a.mp4"}
     """
-    if not (options["texts"] or options["files"]):
+    if not questions:
         raise click.UsageError("give --question TEXT or --questions FILE")
-    extra = [
-        question for wanted, question in ((caption, caption_question()), (transcribe, transcribe_question())) if wanted
-    ]
-    execute(context, extra, options)
+    wanted = ((caption, caption_question()), (transcribe, transcribe_question()))
+    own = tuple(question for is_wanted, question in wanted if is_wanted)
+    execute((*own, *questions), corpus, model, output, execution, overwrite)

@@ -1,6 +1,7 @@
 """The ways to run the graph: in this process, in several processes of this machine, on any other Beam runner."""
 
 import collections
+import contextlib
 from typing import Protocol
 
 import apache_beam as beam
@@ -13,10 +14,10 @@ from favor.errors import FavorError
 from favor.io.stores import store_errors
 from pipeline.execution.supervisor import WorkersRun
 from pipeline.graph import build_graph
-from pipeline.options import LOCAL_RUNNER, RunOptions
+from pipeline.options import LOCAL_RUNNER, CorpusOptions, ExecutionOptions, ModelOptions, RunOptions
 from pipeline.output.journal import Journal
 from transforms.counts import Counts
-from transforms.metrics import NAMESPACE, TALLY
+from transforms.runtime import NAMESPACE, Runtime
 
 
 class Run(Protocol):
@@ -34,38 +35,60 @@ class LocalRun:
 
     Beam's ``DirectRunner`` chooses between engines by what the graph holds, and may try to download one of them; here
     it is always the same engine.
+
+    Args:
+        corpus: what is read, and what is asked about it.
+        model: which model answers.
+        execution: who does the work.
+        journal: where the rows go.
+        runtime: what the steps share; it is closed when the run ends.
     """
 
-    def __init__(self, options: RunOptions, journal: Journal) -> None:
-        TALLY.drain()
-        self._pipeline = beam.Pipeline(FnApiRunner(), beam_options(options))
-        build_graph(self._pipeline, options, journal)
+    def __init__(
+        self,
+        corpus: CorpusOptions,
+        model: ModelOptions,
+        execution: ExecutionOptions,
+        journal: Journal,
+        runtime: Runtime,
+    ) -> None:
+        self._runtime = runtime
+        self._pipeline = beam.Pipeline(FnApiRunner(), beam_options(execution))
+        build_graph(self._pipeline, corpus, model, execution, journal, runtime)
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
         """Runs to the end."""
+        with contextlib.closing(self._runtime):
+            self._run()
+
+    def _run(self) -> None:
         try:
             self._result = self._pipeline.run()
-        except RuntimeError as error:  # what Beam makes of exceptions to which it cannot add the name of a step
-            if error.__context__ and isinstance(error.__context__, (KeyboardInterrupt, *store_errors())):
-                raise error.__context__ from error
+        except (RuntimeError, FavorError) as error:
+            origin = error.__context__  # Beam raises another in its place, which names the step, or a RuntimeError
+            kinds: tuple[type[BaseException], ...] = (KeyboardInterrupt, *store_errors(FavorError))
+            if origin and hasattr(error, "_tagged_with_step") and isinstance(origin, kinds):
+                raise origin from error
             raise
 
     def counts(self) -> Counts:
-        """Returns this process's tally, and what Beam has counted as soon as it tells."""
-        return TALLY.snapshot() if self._result is None else beam_counts(self._result)
+        """Returns the run's tally, and what Beam has counted as soon as it reports."""
+        return Counts(self._runtime.tally.snapshot()) if self._result is None else beam_counts(self._result)
 
 
 class RemoteRun:
     """A run on any other Beam runner, Dataflow for example."""
 
-    def __init__(self, options: RunOptions, journal: Journal) -> None:
+    def __init__(
+        self, corpus: CorpusOptions, model: ModelOptions, execution: ExecutionOptions, journal: Journal
+    ) -> None:
         try:
-            runner = create_runner(options.runner)
+            runner = create_runner(execution.runner)
         except (ValueError, ImportError) as error:
-            raise FavorError(f"cannot use the runner {options.runner}: {error}") from error
-        self._pipeline = beam.Pipeline(runner, beam_options(options))
-        build_graph(self._pipeline, options, journal)
+            raise FavorError(f"cannot use the runner {execution.runner}: {error}") from error
+        self._pipeline = beam.Pipeline(runner, beam_options(execution))
+        build_graph(self._pipeline, corpus, model, execution, journal, Runtime())
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
@@ -79,16 +102,16 @@ class RemoteRun:
 
     def counts(self) -> Counts:
         """Returns the counters of Beam that the runner has reported."""
-        return {} if self._result is None else beam_counts(self._result)
+        return Counts() if self._result is None else beam_counts(self._result)
 
 
-def beam_options(options: RunOptions) -> PipelineOptions:
+def beam_options(execution: ExecutionOptions) -> PipelineOptions:
     """Returns Beam's own options.
 
     Raises:
         FavorError: if Beam does not know one of them; it would only warn, deep in its log.
     """
-    made = PipelineOptions([f"--runner={options.runner}", *options.beam_options])
+    made = PipelineOptions([f"--runner={execution.runner}", *execution.beam_options])
     unknown = set(made.get_all_options(retain_unknown_options=True)) - set(made.get_all_options())
     if unknown:
         raise FavorError(f"Beam has no option --{min(unknown)}; see https://beam.apache.org/documentation/runners")
@@ -101,11 +124,14 @@ def beam_counts(result: PipelineResult) -> Counts:
     totals: collections.Counter[str] = collections.Counter()
     for counter in counters:
         totals[counter.key.metric.name] += counter.result or 0
-    return dict(totals)
+    return Counts(dict(totals))
 
 
 def make_run(options: RunOptions, journal: Journal) -> Run:
     """Chooses how to run."""
-    if options.runner != LOCAL_RUNNER:
-        return RemoteRun(options, journal)
-    return LocalRun(options, journal) if options.workers == 1 else WorkersRun(options, journal)
+    parts = options.corpus, options.model, options.execution
+    if options.execution.runner != LOCAL_RUNNER:
+        return RemoteRun(*parts, journal)
+    if options.execution.workers > 1:
+        return WorkersRun(options, journal)
+    return LocalRun(*parts, journal, Runtime())

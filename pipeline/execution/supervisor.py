@@ -10,6 +10,7 @@ import sys
 import threading
 
 from favor.errors import FavorError
+from favor.structs import to_json
 from pipeline.options import RunOptions
 from pipeline.output.journal import Journal
 from transforms.counts import Counts
@@ -18,9 +19,7 @@ from transforms.in_flight import crashed, window_id_of
 from transforms.rows import FAILURES
 
 WORKER_COMMAND = (sys.executable, "-m", "pipeline.execution.worker")
-WORKER_EXPLAINED_ITSELF = (
-    1  # the exit status of a worker that has said what stopped it; starting it again would not help
-)
+WORKER_EXPLAINED_ITSELF = 1  # the exit status of a worker that has said what stopped it; another would stop too
 MAX_RESTARTS = 5  # of one worker, without a window done in between; a few bad ones may be neighbours
 KILLS_TO_FAIL = 2  # the first may have been an accident
 
@@ -36,19 +35,27 @@ class Worker:
         options: of the whole run.
         index: which shard.
         journal: where such failures are noted.
+
+    Attributes:
+        process: the present one.
+        status: with which the last one ended.
+        error: what stopped it, if it has said so.
     """
 
     def __init__(self, options: RunOptions, index: int, journal: Journal) -> None:
         self._journal = journal
         self._in_flight: list[str] = []
         self._kills: collections.Counter[str] = collections.Counter()
-        self._options = dataclasses.replace(options, workers=1, shard=Shard(index, options.workers))
-        self._threads = str(max(1, (os.cpu_count() or 1) // options.workers))
-        self._counts: Counts = {}
-        self._before: Counts = {}  # what the processes that died had counted
+        workers = options.execution.workers
+        self._options = options
+        self._execution = dataclasses.replace(options.execution, workers=1, shard=Shard(index, workers))
+        self._threads = str(max(1, (os.cpu_count() or 1) // workers))
+        self._counts = Counts()
+        self._before = Counts()  # what the processes that died had counted
         self._stopped = False
         self.process: subprocess.Popen[str] | None = None
         self.status = 0
+        self.error: str | None = None
 
     def run(self) -> None:
         """Runs to the end of the shard, or until starting again does not help."""
@@ -57,10 +64,10 @@ class Worker:
             self.status = self._run_once()
             if self.status in (0, WORKER_EXPLAINED_ITSELF):
                 return
-            restarts = 0 if self._counts.get("windows_succeeded") else restarts + 1
+            restarts = 0 if self._counts["windows_succeeded"] else restarts + 1
             if not self._stopped:
                 self._blame()
-            self._before, self._counts = self.counts(), {}
+            self._before, self._counts = self.counts(), Counts()
 
     def stop(self) -> None:
         """Ends the process; it is not started again."""
@@ -74,25 +81,26 @@ class Worker:
         What one process has done is skipped by the next, which finds it in the journal: it is counted as succeeded, or
         as failed.
         """
-        now, before = collections.Counter(self._counts), collections.Counter(self._before)
-        if now["windows_planned"] < before["windows_planned"]:
+        now, before = self._counts, self._before
+        if now.windows_planned < before.windows_planned:
             return before  # the new process is still planning
-        if not before:
+        if not before.by_name:
             return now
         failed = now["windows_failed_before"] - before["windows_failed_before"]
-        return {
-            **now,
+        made = {
+            **now.by_name,
             **{name: before[name] for name in ("windows_skipped", "windows_failed_before", "files_failed_before")},
-            **{name: now[name] + before[name] for name in now.keys() | before.keys() if _is_spent(name)},
+            **{name: count for name, count in (now + before).by_name.items() if _is_spent(name)},
             "windows_succeeded": now["windows_succeeded"] + now["windows_skipped"] - before["windows_skipped"] - failed,
             "windows_failed": now["windows_failed"] + failed,
             "files_failed": now["files_failed"] + now["files_failed_before"] - before["files_failed_before"],
         }
+        return Counts(made)
 
     def _blame(self) -> None:
         """Remembers what the process died of; what was alone when it killed once more is put aside."""
         self._kills.update(self._in_flight)
-        self._options = dataclasses.replace(self._options, suspects=tuple(map(window_id_of, self._kills)))
+        self._execution = dataclasses.replace(self._execution, suspects=tuple(map(window_id_of, self._kills)))
         if len(self._in_flight) == 1 and self._kills[self._in_flight[0]] >= KILLS_TO_FAIL:
             self._put_aside(self._in_flight[0])
         self._in_flight = []
@@ -111,15 +119,18 @@ class Worker:
             assert self.process.stdin is not None
             assert self.process.stdout is not None
             with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:  # it may be dead already
-                stdin.write(self._options.to_json())
+                json.dump(to_json(dataclasses.replace(self._options, execution=self._execution)), stdin)
             for line in self.process.stdout:
                 with contextlib.suppress(json.JSONDecodeError):  # the last line of a process that was killed
                     self._hear(**json.loads(line))
             return self.process.wait()
 
-    def _hear(self, counts: Counts | None = None, in_flight: list[str] | None = None) -> None:
+    def _hear(
+        self, counts: dict[str, int] | None = None, in_flight: list[str] | None = None, error: str | None = None
+    ) -> None:
+        self.error = error
         if counts is not None:
-            self._counts = counts
+            self._counts = Counts(counts)
         if in_flight is not None:
             self._in_flight = in_flight
 
@@ -128,7 +139,7 @@ class WorkersRun:
     """A run in several processes of this machine; each does its shard of the segments with a model of its own."""
 
     def __init__(self, options: RunOptions, journal: Journal) -> None:
-        self.workers = [Worker(options, index, journal) for index in range(options.workers)]
+        self.workers = [Worker(options, index, journal) for index in range(options.execution.workers)]
 
     def execute(self) -> None:
         """Starts the workers and waits for all of them.
@@ -145,14 +156,20 @@ class WorkersRun:
         finally:
             for worker in self.workers:
                 worker.stop()
-        dead = [f"worker {i} with status {worker.status}" for i, worker in enumerate(self.workers) if worker.status]
+        reasons = list(dict.fromkeys(worker.error for worker in self.workers if worker.error))
+        dead = [
+            f"worker {i} with status {worker.status}"
+            for i, worker in enumerate(self.workers)
+            if worker.status and not worker.error
+        ]
         if dead:
-            raise FavorError(f"ended early: {', '.join(dead)}. The same command goes on where it stopped")
+            reasons.append(f"ended early: {', '.join(dead)}. The same command goes on where it stopped")
+        if reasons:
+            raise FavorError("; ".join(reasons))
 
     def counts(self) -> Counts:
         """Returns the sum of what the workers have last said."""
-        counts = [worker.counts() for worker in self.workers]
-        return {name: sum(each.get(name, 0) for each in counts) for name in {name for each in counts for name in each}}
+        return sum((worker.counts() for worker in self.workers), Counts())
 
 
 def _is_spent(name: str) -> bool:

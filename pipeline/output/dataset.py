@@ -11,8 +11,8 @@ import pyarrow.dataset
 
 from pipeline.output.formats import FORMATS, PLAIN, Layout, TableFiles, clear, directory
 from pipeline.output.journal import Journal
-from pipeline.output.tables import ROW_KEYS, SORT_KEYS
-from transforms.rows import FAILURES, MEDIA, RESOLVED, RESULT_TABLES
+from pipeline.output.tables import TABLES, Table
+from transforms.rows import FAILURES, RESOLVED
 
 SORT_MEMORY = "256MB"  # beyond it, sorting spills to disk
 ROWS_PER_GROUP = 20_480  # small enough that a look-up by file reads little, big enough that a scan is fast
@@ -30,24 +30,24 @@ def build(journal: Journal, tables: frozenset[str], layout: Layout = PLAIN) -> d
         The number of rows of each table.
     """
     counts: dict[str, int] = {}
-    for table in (*RESULT_TABLES, MEDIA, FAILURES):
-        parts = journal.parts(table)
-        if table in tables or table not in RESULT_TABLES or parts.files:
-            counts[table] = _write(journal, table, _rows(parts, table, layout.partition_by), layout)
+    for name, table in TABLES.items():
+        parts = journal.parts(name)
+        if name in tables or table.always or parts.files:
+            counts[name] = _write(journal, name, _rows(parts, table, layout.partition_by), layout)
     return counts
 
 
-def _rows(parts: pyarrow.dataset.Dataset, table: str, partition_by: str | None) -> Iterator[pa.Table]:
+def _rows(parts: pyarrow.dataset.Dataset, table: Table, partition_by: str | None) -> Iterator[pa.Table]:
     """Yields the rows in order, each once; of several attempts the last, unless it mended the failure."""
     last: tuple[object, ...] | None = None
     first = (f"""coalesce("{partition_by}"::VARCHAR, '')""",) if partition_by else ()
-    for batch in _sorted(parts, (*first, *SORT_KEYS[table])):
+    for batch in _sorted(parts, (*first, *table.order)):
         rows = pa.Table.from_batches([batch])
-        keys = list(zip(*(rows[name].to_pylist() for name in ROW_KEYS[table]), strict=True))
+        keys = list(zip(*(rows[name].to_pylist() for name in table.keys), strict=True))
         new = [key != before for before, key in zip([last, *keys], keys, strict=False)]
         last = keys[-1]
         rows = rows.filter(pa.array(new))
-        yield rows.filter(pc.not_equal(rows["code"], RESOLVED)) if table == FAILURES else rows
+        yield rows.filter(pc.not_equal(rows["code"], RESOLVED)) if table.name == FAILURES else rows
 
 
 def _sorted(parts: pyarrow.dataset.Dataset, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:

@@ -16,6 +16,7 @@ from favor.io.stores import store_errors
 
 # What lies beside the tables: how the rows were made, how far the run is, and what it came to.
 RUN_FILE, PROGRESS_FILE, REPORT_FILE = "run.json", "progress.json", "run_report.json"
+JOURNAL = "journal"  # the directory of the rows that a run has written so far
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")  # the name of a file on disk before it is whole
 
 

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Any, Self
 
 from favor.errors import FavorError
 from pipeline.output.directory import PROGRESS_FILE, OutputDirectory
@@ -56,13 +56,18 @@ class Heartbeat:
         if content is None:
             return None
         try:
-            return cls(**json.loads(content))
-        except (ValueError, TypeError) as error:
+            values = json.loads(content)
+            return cls(**{**values, "counts": Counts(values["counts"])})
+        except (ValueError, TypeError, KeyError) as error:
             raise FavorError(f"{storage.root}/{PROGRESS_FILE} was not written by this version: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything as JSON can hold it."""
+        return {**dataclasses.asdict(self), "counts": dict(self.counts.by_name)}
 
     def to_json(self) -> bytes:
         """Writes it as ``read`` reads it."""
-        return json.dumps(dataclasses.asdict(self), indent=2).encode()
+        return json.dumps(self.to_dict(), indent=2).encode()
 
 
 class Pace:
@@ -73,7 +78,7 @@ class Pace:
 
     def add(self, now: float, counts: Counts) -> float | None:
         """Takes the counts of a moment, in seconds; returns the windows per second since the first ones, or None."""
-        done = counts.get("windows_succeeded", 0) + counts.get("windows_failed", 0)
+        done = counts.windows_tried
         if self._seen and not self._seen[-1][1]:
             self._seen.clear()  # planning and loading the model are over
         self._seen.append((now, done))

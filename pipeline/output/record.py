@@ -1,16 +1,19 @@
 """The transforms that write rows to the journal."""
 
 import collections
+import contextlib
 import dataclasses
 import threading
 from typing import Any
 
 import apache_beam as beam
 
+from favor.io.stores import store_errors
 from pipeline.output.journal import Journal
 from transforms.elements import Answered
-from transforms.metrics import Tally, count, count_all, timed
+from transforms.metrics import Tally, timed
 from transforms.rows import FAILURES, MEDIA, RESOLVED, Failure, MediaRow
+from transforms.runtime import Runtime
 
 FLUSH_SECONDS = 5.0  # a row waits no longer than this before it is on disk
 
@@ -82,10 +85,12 @@ class Record(beam.DoFn):
 
     Args:
         journal: where they go.
+        runtime: the run's.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, runtime: Runtime) -> None:
         self._journal = journal
+        self._runtime = runtime
 
     def setup(self) -> None:
         """Reads what failed in earlier runs, to number the attempts and to notice what is mended."""
@@ -98,7 +103,13 @@ class Record(beam.DoFn):
     def finish_bundle(self) -> None:
         """Writes what is left: a bundle that is done is on disk."""
         self._writer.close()
-        count_all(self._writer.spent)
+        self._writer.spent.drain_into(self._runtime.tally)
+
+    def teardown(self) -> None:
+        """Writes what is left of a bundle that broke off, and ends its thread."""
+        if hasattr(self, "_writer"):
+            with contextlib.suppress(*store_errors()):  # what broke it off is known
+                self._writer.close()
 
     def _resolve(self, failure: Failure) -> None:
         """Notes that something which failed in an earlier run has now succeeded."""
@@ -117,8 +128,8 @@ class RecordAnswers(Record):
         _, row = answered.rows[0]
         window = (row.media_id, row.uri, row.window_id, row.start_ms, row.end_ms)
         self._resolve(Failure(*window, "generate", RESOLVED, "", entry_id=row.entry_id))
-        count("windows_succeeded")
-        count("media_ms", answered.window_ms)
+        self._runtime.tally.add("windows_succeeded")
+        self._runtime.tally.add("media_ms", answered.window_ms)
 
 
 class RecordMedia(Record):
@@ -140,8 +151,8 @@ class RecordFailures(Record):
             self._resolve(failure)
             return
         if failure.stage == "list" and self._history.skips(failure.media_id, failure.span):
-            count("files_failed_before")
+            self._runtime.tally.add("files_failed_before")
             return
         attempt = self._history.attempts(failure) + 1
         self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempt))
-        count("windows_failed" if failure.window_id else "files_failed")
+        self._runtime.tally.add("windows_failed" if failure.window_id else "files_failed")

@@ -1,9 +1,13 @@
-"""The tables: their Arrow schemas, made from the rows' own types, what makes two rows the same, and their order."""
+"""The tables: what their rows are, what makes two rows the same, and their order.
+
+Whoever reads or writes a table asks here. A new table is a row type in `transforms.rows` and a `Table` here.
+"""
 
 import dataclasses
 import datetime
-import importlib.metadata
-import json
+import functools
+import inspect
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -11,27 +15,12 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from favor.errors import FavorError
-from pipeline.options import RunOptions
-from transforms.rows import FAILURES, MEDIA, RESOLVED, RESULT_TABLES, Failure, MediaRow, Result
+from transforms.rows import ANSWERS, CAPTIONS, FAILURES, MEDIA, RESOLVED, TRANSCRIPTS, Failure, MediaRow, Result
 
-# Grows whenever a column is added, which older files then lack and have nothing in. Columns are neither renamed nor
-# given another meaning, so that every older output can be read.
-SCHEMA_VERSION = 2
-ROW_TYPES: dict[str, type] = {**dict.fromkeys(RESULT_TABLES, Result), MEDIA: MediaRow, FAILURES: Failure}
-ROW_KEYS = {
-    **dict.fromkeys(RESULT_TABLES, ("result_id",)),
-    MEDIA: ("media_id", "entry_id"),
-    FAILURES: ("uri", "entry_id", "start_ms", "end_ms"),
-}
-# What two rows need to have in common to be the same row of the journal: a failure has one for each attempt.
-PART_KEYS = {**ROW_KEYS, FAILURES: (*ROW_KEYS[FAILURES], "attempt", "code")}
-# The order of the rows; equal ones come together, and the one to keep comes first.
-SORT_KEYS = {
-    **dict.fromkeys(RESULT_TABLES, ("uri", "start_ms", "question_id", "result_id", "created_at")),
-    MEDIA: ("uri", "media_id", "entry_id"),
-    FAILURES: ("uri", "start_ms", "end_ms", "entry_id", "attempt DESC", f"code = '{RESOLVED}' DESC", "created_at"),
-}
-
+# Grows whenever a column or a setting is added, which older outputs then lack and have nothing in. Columns are neither
+# renamed nor given another meaning, so that every older output can be read.
+SCHEMA_VERSION = 3
+LABELS = "labels"  # the field of a row that holds the columns of manifests, which come behind the table's own
 ARROW_TYPES = {
     str: pa.string(),
     int: pa.int64(),
@@ -42,46 +31,109 @@ ARROW_TYPES = {
 LABEL_PYTHON_TYPES: dict[str, type] = {kind.__name__: kind for kind in (str, int, float, bool)}
 
 
-def _field(name: str, hint: type) -> pa.Field:
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        name: of the column.
+        type: of its values.
+        nullable: whether a row may have no value.
+        meaning: of the values, from the docstring of the row type.
+    """
+
+    name: str
+    type: pa.DataType
+    nullable: bool
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of the output.
+
+    Attributes:
+        name: of the table and of its directories.
+        row_type: a dataclass with a field for each column, whose docstring says what each means, and ``labels``.
+        purpose: what the table holds, in one line.
+        keys: the columns that two rows have in common when they are the same.
+        order: what rows are sorted by; equal ones come together, and the one to keep comes first.
+        attempt_keys: the columns that also tell rows of the journal apart, of which the table shows the last only.
+        always: whether it is written even if nobody has asked for it.
+    """
+
+    name: str
+    row_type: type
+    purpose: str
+    keys: tuple[str, ...]
+    order: tuple[str, ...]
+    attempt_keys: tuple[str, ...] = ()
+    always: bool = False
+
+    @property
+    def part_keys(self) -> tuple[str, ...]:
+        """The columns that two rows of the journal have in common when they are the same."""
+        return self.keys + self.attempt_keys
+
+    @property
+    def holds_results(self) -> bool:
+        """Whether its rows are results, whose ids tell a later run what is done."""
+        return "result_id" in self.keys
+
+    @functools.cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns, without those of manifests."""
+        hints, meanings = typing.get_type_hints(self.row_type), attribute_docs(self.row_type)
+        names = [field.name for field in dataclasses.fields(self.row_type) if field.name != LABELS]
+        return tuple(Column(name, *_arrow_type(hints[name]), meanings[name]) for name in names)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of its columns."""
+        return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
+
+    def with_labels(self, label_types: Mapping[str, str]) -> pa.Schema:
+        """Returns the schema of rows that carry the columns of manifests behind their own.
+
+        Args:
+            label_types: the types of these columns by name, as `favor.media.corpus.manifests` names them.
+        """
+        labels = [pa.field(name, ARROW_TYPES[LABEL_PYTHON_TYPES[kind]]) for name, kind in label_types.items()]
+        return pa.schema([*self.schema, *labels])
+
+
+def _arrow_type(hint: type) -> tuple[pa.DataType, bool]:
+    """Returns the type of a column, and whether it is nullable."""
     optional = isinstance(hint, types.UnionType)
     kind = next(arm for arm in typing.get_args(hint) if arm is not types.NoneType) if optional else hint
-    return pa.field(name, ARROW_TYPES[kind], nullable=optional)
+    return ARROW_TYPES[kind], optional
 
 
-def _schema(row_type: type) -> pa.Schema:
-    hints = typing.get_type_hints(row_type)
-    names = [field.name for field in dataclasses.fields(row_type) if field.name != "labels"]
-    return pa.schema([_field(name, hints[name]) for name in names])
-
-
-SCHEMAS: dict[str, pa.Schema] = {table: _schema(row_type) for table, row_type in ROW_TYPES.items()}
-
-
-def with_labels(table: str, label_types: Mapping[str, str]) -> pa.Schema:
-    """Returns the schema of a table whose rows carry the columns of manifests behind its own.
-
-    Args:
-        table: which.
-        label_types: the types of these columns by name, as `favor.media.corpus.manifests` names them.
-    """
-    labels = [pa.field(name, ARROW_TYPES[LABEL_PYTHON_TYPES[kind]]) for name, kind in label_types.items()]
-    return pa.schema([*SCHEMAS[table], *labels])
+def attribute_docs(documented: type) -> dict[str, str]:
+    """Returns what the docstring of a class says of each attribute."""
+    _, _, described = inspect.cleandoc(documented.__doc__ or "").partition("Attributes:\n")
+    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", described, re.MULTILINE)
+    return {name: " ".join(meaning.split()) for name, meaning in found}
 
 
 def values(row: typing.Any) -> dict[str, typing.Any]:
     """Returns a row's values by column, labels included."""
     by_name = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
-    labels = by_name.pop("labels")
+    labels = by_name.pop(LABELS)
     return {**by_name, **dict(labels)}
 
 
 def check_schema(made: Mapping[str, typing.Any], output: str) -> None:
     """Makes sure that this version can read an output.
 
+    Args:
+        made: the content of its ``run.json``.
+        output: where it is.
+
     Raises:
         FavorError: if a newer version has written it.
     """
-    version = made.get("schema", SCHEMA_VERSION)
+    version = made.get("schema", 1)
     if version > SCHEMA_VERSION:
         raise FavorError(
             f"{output} holds tables of schema {version}, and this version of favor knows schemas up to "
@@ -89,22 +141,42 @@ def check_schema(made: Mapping[str, typing.Any], output: str) -> None:
         )
 
 
-UNTRAINED = "untrained: its text means nothing"
+def _result_table(name: str, purpose: str) -> Table:
+    return Table(
+        name,
+        Result,
+        purpose,
+        keys=("result_id",),
+        order=("uri", "start_ms", "question_id", "result_id", "created_at"),
+    )
 
 
-RUN_PACKAGES = ("favor-on-beam", "apache-beam", "torch", "transformers", "av", "pyarrow")
-
-
-def table_metadata(options: RunOptions) -> dict[str, str]:
-    """Returns what every file of the output says of itself: the configuration and the packages' versions."""
-    metadata = {
-        "favor": options.to_json(),
-        "favor.versions": json.dumps(package_versions()),
-        "favor.trained": str(options.trained).lower(),
-    }
-    return metadata if options.trained else {**metadata, "favor.note": f"{options.identity.model} is {UNTRAINED}"}
-
-
-def package_versions() -> dict[str, str]:
-    """Returns the versions of the packages that decide what comes out, and how fast."""
-    return {name: importlib.metadata.version(name) for name in RUN_PACKAGES}
+# In the order in which they are shown.
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _result_table(CAPTIONS, "A caption for every window."),
+        _result_table(ANSWERS, "Answers to questions about every window."),
+        _result_table(TRANSCRIPTS, "The speech of every window."),
+        Table(
+            MEDIA,
+            MediaRow,
+            "What the headers of the files say.",
+            keys=("media_id", "entry_id"),
+            order=("uri", "media_id", "entry_id"),
+            always=True,
+        ),
+        Table(
+            FAILURES,
+            Failure,
+            "What could not be done and has not been mended since, and why.",
+            keys=("uri", "entry_id", "start_ms", "end_ms"),
+            order=(
+                *("uri", "start_ms", "end_ms", "entry_id"),
+                *("attempt DESC", f"code = '{RESOLVED}' DESC", "created_at"),
+            ),
+            attempt_keys=("attempt", "code"),
+            always=True,
+        ),
+    )
+}

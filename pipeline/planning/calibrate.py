@@ -1,5 +1,6 @@
 """Measuring what windows of a corpus cost on this machine, by doing a few of them with the run's own code."""
 
+import contextlib
 import dataclasses
 import itertools
 import math
@@ -14,14 +15,16 @@ from collections.abc import Iterator
 import torch
 
 from favor.errors import FavorError
+from favor.media.isolation.decoder import IsolatedDecoder
+from favor.media.sampling import Windowing
 from favor.models.base import Batch, GenerationOptions
 from favor.models.placement import Placement
 from favor.models.registry import describe
-from pipeline.options import RunOptions
+from pipeline.options import ExecutionOptions, ModelOptions
 from pipeline.planning.forecast import Costs
-from transforms.counts import seconds
+from transforms.counts import Counts
 from transforms.decode import decode_segment
-from transforms.elements import Segment, Window
+from transforms.elements import Identity, Segment, Window
 from transforms.generate import ClipModelHandler
 from transforms.metrics import Tally, timed, timed_items
 
@@ -31,49 +34,54 @@ ENOUGH_SECONDS = 30.0  # or as many as the model needs this long for
 WARM_UP_TOKENS = 2
 
 
-def calibrate(segments: list[Segment], options: RunOptions, seed: int = 0) -> Costs:
+def calibrate(
+    segments: list[Segment], windowing: Windowing, model: ModelOptions, execution: ExecutionOptions, seed: int = 0
+) -> Costs:
     """Decodes and answers windows of a corpus in full batches, as one worker of the run would, but one after the other.
 
     Args:
         segments: drawn from the corpus.
-        options: of the run that is planned.
+        windowing: how files are cut into windows.
+        model: of the run that is planned.
+        execution: likewise; of a certain batch size.
         seed: of which windows of a segment are taken.
 
     Raises:
         FavorError: if none of the windows can be decoded, or the model cannot be loaded.
     """
-    torch.set_num_threads(worker_threads(options.workers))
+    torch.set_num_threads(worker_threads(execution.workers))
+    identity = model.identity(windowing)
     spent, chosen = Tally(), _chosen(segments, random.Random(seed))
-    next(_decoded(chosen[:1], options), None)  # a decoder that has just started is slow
-    handler = _handler(options, options.generation)
+    next(_decoded(chosen[:1], identity), None)  # a decoder that has just started is slow
+    handler = _handler(identity, model.placement, model.generation, execution.batch_size)
     with timed("load", spent.add):
-        model = handler.load_model()
-    warm_up = GenerationOptions(max_new_tokens=WARM_UP_TOKENS, num_beams=options.generation.num_beams)
+        loaded = handler.load_model()
+    warm_up = GenerationOptions(max_new_tokens=WARM_UP_TOKENS, num_beams=model.generation.num_beams)
     decoded = done = 0
     cpu = 0.0
-    windows = timed_items("decode", _decoded(chosen, options), spent.add)
-    while batch := list(itertools.islice(windows, options.batch_size)):
+    windows = timed_items("decode", _decoded(chosen, identity), spent.add)
+    while batch := list(itertools.islice(windows, execution.batch_size)):
         decoded += len(batch)
         if not done:  # and so is a model
-            list(_handler(options, warm_up).run_inference(batch, model))
-        elif len(batch) < options.batch_size:
+            list(_handler(identity, model.placement, warm_up, execution.batch_size).run_inference(batch, loaded))
+        elif len(batch) < execution.batch_size:
             break
         before = time.process_time()
         with timed("model", spent.add):
-            list(handler.run_inference(batch, model))
+            list(handler.run_inference(batch, loaded))
         cpu, done = cpu + time.process_time() - before, done + len(batch)
-        if done >= BATCHES * options.batch_size or seconds(spent.snapshot(), "model") >= ENOUGH_SECONDS:
+        if done >= BATCHES * execution.batch_size or Counts(spent.snapshot()).seconds("model") >= ENOUGH_SECONDS:
             break
     if not done:
         raise FavorError("none of the sampled windows could be decoded, so nothing was measured; use --no-calibrate")
-    took = spent.snapshot()
+    took = Counts(spent.snapshot())
     return Costs(
         windows=done,
-        decode_seconds=seconds(took, "decode") / decoded,
-        model_seconds=seconds(took, "model") / done,
+        decode_seconds=took.seconds("decode") / decoded,
+        model_seconds=took.seconds("model") / done,
         model_cpu_seconds=cpu / done,
-        load_seconds=seconds(took, "load") + (_start_seconds() if options.workers > 1 else 0.0),
-        peak_bytes=_peak_bytes(model.device),
+        load_seconds=took.seconds("load") + (_start_seconds() if execution.workers > 1 else 0.0),
+        peak_bytes=_peak_bytes(loaded.device),
     )
 
 
@@ -82,24 +90,22 @@ def worker_threads(workers: int) -> int:
     return torch.get_num_threads() if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
 
 
-def computed_bytes(options: RunOptions) -> int | None:
-    """Returns the memory that a worker needs on its device at most, as far as the model's card can tell."""
+def computed_bytes(windowing: Windowing, model: ModelOptions, batch_size: int) -> int | None:
+    """Returns the memory that a worker needs on its device at most, as far as the model's card can say."""
     batch = Batch(
-        windows=options.batch_size,
-        seconds=math.ceil(options.windowing.window_ms / 1000),
-        new_tokens=options.generation.max_new_tokens,
-        beams=options.generation.num_beams,
+        windows=batch_size,
+        seconds=math.ceil(windowing.longest_ms / 1000),
+        new_tokens=model.generation.max_new_tokens,
+        beams=model.generation.num_beams,
     )
-    need = describe(options.identity.model).memory_need(batch, _placement(options))
+    need = describe(model.card.name).memory_need(batch, model.placement)
     return None if need is None else need.total
 
 
-def _handler(options: RunOptions, generation: GenerationOptions) -> ClipModelHandler:
-    return ClipModelHandler(options.identity, _placement(options), generation, options.batch_size)
-
-
-def _placement(options: RunOptions) -> Placement:
-    return Placement(options.device, options.dtype, options.quantization)
+def _handler(
+    identity: Identity, placement: Placement, generation: GenerationOptions, batch_size: int
+) -> ClipModelHandler:
+    return ClipModelHandler(identity, placement, generation, batch_size)
 
 
 def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
@@ -111,11 +117,12 @@ def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
     ]
 
 
-def _decoded(segments: list[Segment], options: RunOptions) -> Iterator[Window]:
-    for segment in segments:
-        for outcome in decode_segment(segment, options.identity, options.needs, options.windowing.audio_track):
-            if isinstance(outcome, Window):
-                yield outcome
+def _decoded(segments: list[Segment], identity: Identity) -> Iterator[Window]:
+    with contextlib.closing(IsolatedDecoder()) as decoder:
+        for segment in segments:
+            for outcome in decode_segment(segment, identity, decoder):
+                if isinstance(outcome, Window):
+                    yield outcome
 
 
 def _start_seconds() -> float:

@@ -9,14 +9,11 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from apache_beam.pvalue import TaggedOutput
-
 from favor.media.corpus.files import MediaFile, NamedFile
-from transforms.counts import stage_seconds
+from transforms.counts import Counts
 from transforms.elements import Segment
-from transforms.listing import ListCorpus
-from transforms.metrics import TALLY
-from transforms.planning import PlanSegments
+from transforms.listing import Lister
+from transforms.planning import Planner
 from transforms.rows import Failure, MediaRow
 
 THREADS = 2 * (os.cpu_count() or 1)  # half of them wait for a disk or a network
@@ -112,8 +109,8 @@ class Survey:
 
 def survey(
     patterns: Iterable[str],
-    lister: ListCorpus,
-    planner: PlanSegments,
+    lister: Lister,
+    planner: Planner,
     seed: int = 0,
     tell: Callable[[Survey], None] = lambda survey: None,
 ) -> Survey:
@@ -122,23 +119,22 @@ def survey(
     Args:
         patterns: what the corpus is.
         lister: as in a run.
-        planner: likewise; each file gets a copy.
+        planner: likewise, with the same tally; each file gets a copy.
         seed: of the draw of segments.
         tell: called after each file.
     """
     found = Survey(seed)
-    TALLY.drain()
 
-    def take(result: Iterable[Any]) -> None:
+    def take(result: Iterable[Found]) -> None:
         for value in result:
-            found.add(value.value if isinstance(value, TaggedOutput) else value)
+            found.add(value)
         tell(found)
 
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        probing: collections.deque[concurrent.futures.Future[list[Any]]] = collections.deque()
+        probing: collections.deque[concurrent.futures.Future[list[Found]]] = collections.deque()
         try:
-            for item in lister.process(patterns):
-                if isinstance(item, TaggedOutput):
+            for item in lister.list(patterns):
+                if isinstance(item, Failure):
                     take([item])
                     continue
                 probing.append(pool.submit(_probed, planner, item))
@@ -148,14 +144,12 @@ def survey(
                 take(probing.popleft().result())
         finally:
             pool.shutdown(cancel_futures=True)
-    found.probe_seconds = sum(stage_seconds(TALLY.snapshot())[stage] for stage in ("list", "probe"))
+    found.probe_seconds = sum(Counts(planner.tally.snapshot()).seconds(stage) for stage in ("list", "probe"))
     return found
 
 
-def _probed(planner: PlanSegments, item: MediaFile | NamedFile) -> list[Any]:
-    own = dataclasses.replace(planner)
-    own.setup()
-    return list(own.process(item))
+def _probed(planner: Planner, item: MediaFile | NamedFile) -> list[Found]:
+    return list(dataclasses.replace(planner).plan(item))
 
 
 def _oddities(row: MediaRow) -> Iterator[str]:

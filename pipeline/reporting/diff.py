@@ -2,22 +2,19 @@
 
 import collections
 import dataclasses
-import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import duckdb
-import jiwer
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset
 
 from favor.errors import FavorError
-from pipeline.output.directory import REPORT_FILE, RUN_FILE, OutputDirectory
-from pipeline.output.journal import RESOLVED
-from pipeline.output.tables import SCHEMAS, check_schema
-from transforms.rows import FAILURES, MEDIA, RESULT_TABLES
+from favor.evaluation.metrics import WordErrors, word_errors
+from pipeline.output.reader import OutputReader, differences, open_output
+from pipeline.output.tables import TABLES
+from transforms.rows import RESOLVED
 
 JOIN_MEMORY = "256MB"  # beyond it, the join spills to disk
 ROWS_AT_ONCE = 4096
@@ -25,19 +22,9 @@ EXAMPLES_PER_TABLE = 3
 KEY = ("uri", "entry_id", "start_ms", "end_ms", "question_id")
 EQUAL, CHANGED, ONLY_A, ONLY_B = "equal", "changed", "only in A", "only in B"
 TYPES = {"start_ms": pa.int64(), "end_ms": pa.int64()}
+COMPARED = {*KEY, "text", "created_at"}  # the columns that a table of texts has
 COLUMNS = ("table", *KEY, "text_a", "text_b", "what")
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])  # of the rows that differ
-# Case, punctuation and spaces do not count; everything else does.
-NORMALISER = jiwer.Compose(
-    [
-        jiwer.ToLowerCase(),
-        jiwer.RemovePunctuation(),
-        jiwer.RemoveMultipleSpaces(),
-        jiwer.Strip(),
-        jiwer.ReduceToListOfListOfWords(),
-    ]
-)
-
 # Of several rows of one window and question, which a file that has changed leaves behind, the latest counts.
 JOIN = """
     WITH a AS (SELECT {rows}, arg_max(text, created_at) AS text FROM a_{table} GROUP BY ALL),
@@ -68,8 +55,7 @@ class TableDiff:
         changed: rows with another text.
         only_a: rows that B lacks.
         only_b: rows that A lacks.
-        words: of A's texts, where B has one too.
-        word_errors: words replaced, lost and added on the way to B's texts.
+        words: the errors of B's words, where both have a text.
         examples: the first rows that differ.
     """
 
@@ -77,8 +63,7 @@ class TableDiff:
     changed: int = 0
     only_a: int = 0
     only_b: int = 0
-    words: int = 0
-    word_errors: int = 0
+    words: WordErrors = dataclasses.field(default_factory=WordErrors)
     examples: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @property
@@ -86,13 +71,13 @@ class TableDiff:
         """Rows that are not the same in both."""
         return self.changed + self.only_a + self.only_b
 
-    @property
-    def word_error_rate(self) -> float | None:
-        """Word errors per word of A, or None where A says nothing."""
-        return self.word_errors / self.words if self.words else None
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything as JSON can hold it."""
+        words = {"words": self.words.words, "word_errors": self.words.errors, "word_error_rate": self.words.rate}
+        return {**dataclasses.asdict(self), **words}
 
     def __str__(self) -> str:
-        rate = "" if self.word_error_rate is None else f"; word error rate of B against A {self.word_error_rate:.2%}"
+        rate = "" if self.words.rate is None else f"; word error rate of B against A {self.words.rate:.2%}"
         only = f"{self.only_a} {ONLY_A}, {self.only_b} {ONLY_B}"
         return f"{self.equal} equal, {self.changed} {CHANGED}, {only}{rate}"
 
@@ -103,14 +88,14 @@ class RunDiff:
 
     Attributes:
         outputs: the directories of A and B.
-        settings: what was set otherwise, as A and B have it.
+        settings: what was set otherwise for a table, as A and B have it; None where one does not say.
         tables: by name.
         failures: files and windows that are ``new`` in B, ``mended`` or the ``same``, or that B did not get to see.
         times_real_time: the speed of A and B, or None where the last run into the output did nothing.
     """
 
     outputs: tuple[str, str]
-    settings: dict[str, tuple[Any, Any]]
+    settings: dict[str, dict[str, tuple[Any, Any]]]
     tables: dict[str, TableDiff]
     failures: dict[str, int]
     times_real_time: tuple[float | None, float | None]
@@ -123,19 +108,20 @@ class RunDiff:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns everything as JSON can hold it."""
-        rates = {name: {"word_error_rate": table.word_error_rate} for name, table in self.tables.items()}
-        told = dataclasses.asdict(self)
-        return {**told, "tables": {name: {**table, **rates[name]} for name, table in told["tables"].items()}}
+        return {**dataclasses.asdict(self), "tables": {name: table.to_dict() for name, table in self.tables.items()}}
 
     def __str__(self) -> str:
-        lines = dict(zip("AB", self.outputs, strict=True))
-        lines |= {name: f"{before} in A, {after} in B" for name, (before, after) in self.settings.items()}
-        lines |= {name: str(table) for name, table in self.tables.items()}
-        lines["failures"] = ", ".join(f"{count} {name}" for name, count in self.failures.items())
+        lines = list(zip("AB", self.outputs, strict=True))
+        for name, table in self.tables.items():
+            lines.append((name, str(table)))
+            settings = self.settings.get(name, {})
+            lines += [("", f"{setting}: {before} in A, {after} in B") for setting, (before, after) in settings.items()]
+        lines.append(("failures", ", ".join(f"{count} {name}" for name, count in self.failures.items())))
         before, after = self.times_real_time
         if before and after:
-            lines["speed"] = f"{before:.1f} and {after:.1f} seconds of video per second: {after / before:.2f} times"
-        told = [f"{name:10} {text}" for name, text in lines.items()]
+            speed = f"{before:.1f} and {after:.1f} seconds of video per second: {after / before:.2f} times"
+            lines.append(("speed", speed))
+        told = [f"{name:10} {text}" for name, text in lines]
         return "\n".join([*told, *(_shown(row) for table in self.tables.values() for row in table.examples)])
 
 
@@ -153,49 +139,46 @@ def compare(a: str, b: str, take: Callable[[pa.Table], None] = lambda rows: None
         FavorError: if one of them is no output of a run, or its tables have no such columns.
         OSError: if one cannot be read.
     """
-    outputs = {"a": OutputDirectory(a), "b": OutputDirectory(b)}
-    made = [_made(storage) for storage in outputs.values()]
+    outputs = {"a": open_output(a), "b": open_output(b)}
+    tables = _comparable(outputs)
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as database:
         database.execute(f"SET memory_limit = '{JOIN_MEMORY}'; SET temp_directory = '{spill}'; SET threads = 2")
-        tables = _register(database, outputs)
-        results = {table: _compare_table(database, table, take) for table in RESULT_TABLES if table in tables}
+        for side, output in outputs.items():
+            for name in TABLES:
+                database.register(f"{side}_{name}", output.table(name))
         return RunDiff(
             outputs=(a, b),
-            settings={
-                name: (made[0][name], made[1].get(name)) for name in made[0] if made[0][name] != made[1].get(name)
-            },
-            tables=results,
+            settings=_differing_settings(outputs["a"], outputs["b"], tables),
+            tables={name: _compare_table(database, name, take) for name in tables},
             failures=_compare_failures(database),
             times_real_time=(_speed(outputs["a"]), _speed(outputs["b"])),
         )
 
 
-def _made(storage: OutputDirectory) -> dict[str, Any]:
-    content = storage.read(RUN_FILE)
-    if content is None:
-        raise FavorError(f"{storage.root} is no output of favor caption, qa or transcribe: it holds no {RUN_FILE}")
-    made = json.loads(content)
-    check_schema(made, storage.root)
-    return {name: value for name, value in made.items() if name not in ("schema", "labels")}
+def _comparable(outputs: Mapping[str, OutputReader]) -> list[str]:
+    """Returns the tables of texts that one of the outputs has.
 
-
-def _register(database: duckdb.DuckDBPyConnection, outputs: dict[str, OutputDirectory]) -> set[str]:
-    """Makes the tables of both outputs known as ``a_captions`` and so on; returns those that one of them has."""
-    found = set()
-    for table in (*RESULT_TABLES, MEDIA, FAILURES):
-        for side, storage in outputs.items():
-            # Tables may have been asked for as JSON lines only; the journal has their rows in any case.
-            paths = storage.list(table, suffix=".parquet") or storage.list("journal", table, suffix=".parquet")
-            rows = pyarrow.dataset.dataset(
-                paths, schema=SCHEMAS[table], format="parquet", filesystem=storage.filesystem
-            )
-            found |= {table} if paths else set()
-            database.register(f"{side}_{table}", rows)
-    if not found & set(RESULT_TABLES):
-        raise FavorError(
-            f"{' and '.join(storage.root for storage in outputs.values())} hold no captions, answers or transcripts yet"
-        )
+    Raises:
+        FavorError: if there are none.
+    """
+    held = {name for output in outputs.values() for name in output.tables()}
+    found = [name for name, table in TABLES.items() if name in held and set(table.schema.names) >= COMPARED]
+    if not found:
+        where = " and ".join(output.storage.root for output in outputs.values())
+        raise FavorError(f"{where} hold no captions, answers or transcripts yet")
     return found
+
+
+def _differing_settings(
+    a: OutputReader, b: OutputReader, tables: Iterable[str]
+) -> dict[str, dict[str, tuple[Any, Any]]]:
+    """Returns what was set otherwise for the tables that are in both outputs."""
+    both = [name for name in tables if name in a.settings and name in b.settings]
+    found = {
+        table: {name: (old, new) for name, old, new in differences(a.settings[table], b.settings[table])}
+        for table in both
+    }
+    return {table: settings for table, settings in found.items() if settings}
 
 
 def _compare_table(database: duckdb.DuckDBPyConnection, table: str, take: Callable[[pa.Table], None]) -> TableDiff:
@@ -205,7 +188,7 @@ def _compare_table(database: duckdb.DuckDBPyConnection, table: str, take: Callab
     for batch in database.sql(statement).to_arrow_reader(ROWS_AT_ONCE):
         rows = pa.Table.from_batches([batch])
         both = rows.filter(pc.and_(pc.is_valid(rows["text_a"]), pc.is_valid(rows["text_b"])))
-        _count_words(diff, both["text_a"].to_pylist(), both["text_b"].to_pylist())
+        diff.words += word_errors(both["text_a"].to_pylist(), both["text_b"].to_pylist())
         kinds = collections.Counter(rows["what"].to_pylist())
         diff.equal, diff.changed = diff.equal + kinds[EQUAL], diff.changed + kinds[CHANGED]
         diff.only_a, diff.only_b = diff.only_a + kinds[ONLY_A], diff.only_b + kinds[ONLY_B]
@@ -216,16 +199,6 @@ def _compare_table(database: duckdb.DuckDBPyConnection, table: str, take: Callab
     return diff
 
 
-def _count_words(diff: TableDiff, reference: list[str], hypothesis: list[str]) -> None:
-    if not reference:
-        return
-    counted = jiwer.process_words(
-        reference, hypothesis, reference_transform=NORMALISER, hypothesis_transform=NORMALISER
-    )
-    diff.words += counted.hits + counted.substitutions + counted.deletions
-    diff.word_errors += counted.substitutions + counted.deletions + counted.insertions
-
-
 def _compare_failures(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
     counts = dict.fromkeys(("new", "mended", "same", "not seen by B"), 0)
     for before, now, readable, count in database.sql(FAILED.format(span=SPAN, resolved=RESOLVED)).fetchall():
@@ -234,9 +207,8 @@ def _compare_failures(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def _speed(storage: OutputDirectory) -> float | None:
-    content = storage.read(REPORT_FILE)
-    report = json.loads(content) if content else {}
+def _speed(output: OutputReader) -> float | None:
+    report = output.report() or {}
     return report["times_real_time"] if report.get("windows", {}).get("succeeded") else None
 
 

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from transforms.counts import Counts, failures, times_real_time, windows_done
+from transforms.counts import Counts
 
 BAR_SECONDS = 0.5
 LINE_SECONDS = 15.0
@@ -23,9 +23,9 @@ class Bar:
 
     def show(self, counts: Counts, seconds: float) -> None:
         """Draws the bar anew."""
-        self._bar.total = counts.get("windows_planned", 0)
-        self._bar.n = windows_done(counts)
-        self._bar.set_postfix_str(f"{times_real_time(counts, seconds):.1f} x real time, {failures(counts)} failed")
+        self._bar.total = counts.windows_planned
+        self._bar.n = counts.windows_done
+        self._bar.set_postfix_str(f"{counts.times_real_time(seconds):.1f} x real time, {counts.failures} failed")
 
     def close(self) -> None:
         """Leaves the finished bar on the screen."""
@@ -42,12 +42,12 @@ class Lines:
 
     def show(self, counts: Counts, seconds: float) -> None:
         """Prints a line if one is due."""
-        done = windows_done(counts)
+        done = counts.windows_done
         if seconds < self._due or done == self._shown:
             return
         self._due, self._shown = seconds + LINE_SECONDS, done
-        speed = f"{times_real_time(counts, seconds):.1f} x real time, {failures(counts)} failed"
-        print(f"{done} of {counts.get('windows_planned', 0)} windows, {speed}", file=self._stream, flush=True)
+        speed = f"{counts.times_real_time(seconds):.1f} x real time, {counts.failures} failed"
+        print(f"{done} of {counts.windows_planned} windows, {speed}", file=self._stream, flush=True)
 
     def close(self) -> None:
         """Nothing is left to do."""

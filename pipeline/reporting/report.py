@@ -8,15 +8,12 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from favor.models.placement import choose_device
-from pipeline.execution.runners import LOCAL_RUNNER
-from pipeline.options import RunOptions
+from favor.structs import to_json
+from pipeline.options import LOCAL_RUNNER, RunOptions
 from pipeline.output.directory import REPORT_FILE, OutputDirectory
-from pipeline.output.tables import package_versions
+from pipeline.output.metadata import package_versions
 from pipeline.reporting.verdict import verdict
-from transforms.counts import Counts, seconds, stage_seconds, times_real_time
+from transforms.counts import Counts
 
 WINDOW_COUNTS = ("planned", "succeeded", "failed", "skipped", "failed_before")
 
@@ -41,45 +38,40 @@ class Summary:
     seconds: float
     table_seconds: float
 
-    def count(self, name: str) -> int:
-        """Returns one count."""
-        return self.counts.get(name, 0)
-
     @property
     def files(self) -> int:
         """Files and names in the corpus, readable or not."""
-        return sum(self.count(f"files_{end}") for end in ("readable", "failed", "failed_before"))
+        return sum(self.counts[f"files_{end}"] for end in ("readable", "failed", "failed_before"))
 
     @property
     def missing(self) -> int:
         """Windows that had no end at all: 0, or rows were lost."""
-        ends = (self.count(f"windows_{end}") for end in ("succeeded", "failed", "skipped"))
-        return self.count("windows_planned") - sum(ends)
+        return self.counts.windows_planned - self.counts.windows_done
 
     @property
     def verdict(self) -> str:
         """What held the run up, in one sentence."""
-        cores = os.cpu_count() if self.options.runner == LOCAL_RUNNER else None
-        return verdict(self.counts, self.options.batch_size, self.options.workers, cores)
+        cores = os.cpu_count() if self.options.execution.runner == LOCAL_RUNNER else None
+        return verdict(self.counts, self.options.execution.batch_size, self.options.execution.workers, cores)
 
     def report(self) -> dict[str, Any]:
         """Returns everything as JSON can hold it; seconds of stages and waits are sums over the workers."""
-        waits = {name: seconds(self.counts, f"wait_for_{name}") for name in ("windows", "model")}
+        waits = {name: self.counts.seconds(f"wait_for_{name}") for name in ("windows", "model")}
         return {
             "verdict": self.verdict,
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": self.seconds,
-            "media_seconds": self.count("media_ms") / 1000,
-            "times_real_time": times_real_time(self.counts, self.seconds),
-            "stage_seconds": {**stage_seconds(self.counts), "tables": self.table_seconds},
+            "media_seconds": self.counts["media_ms"] / 1000,
+            "times_real_time": self.counts.times_real_time(self.seconds),
+            "stage_seconds": {**self.counts.stage_seconds, "tables": self.table_seconds},
             "waiting_seconds": {"model_for_windows": waits["windows"], "windows_for_model": waits["model"]},
-            "bytes": {"files": self.count("file_bytes"), "read": self.count("bytes_read")},
-            "files": {end: self.count(f"files_{end}") for end in ("readable", "failed", "failed_before")},
-            "windows": {end: self.count(f"windows_{end}") for end in WINDOW_COUNTS},
+            "bytes": {"files": self.counts["file_bytes"], "read": self.counts["bytes_read"]},
+            "files": {end: self.counts[f"files_{end}"] for end in ("readable", "failed", "failed_before")},
+            "windows": {end: self.counts[f"windows_{end}"] for end in WINDOW_COUNTS},
             "rows": self.rows,
-            "options": json.loads(self.options.to_json()),
+            "options": to_json(self.options),
             "versions": package_versions(),
-            "machine": machine_facts(self.options.device),
+            "machine": machine_facts(self.options.model.placement.device),
         }
 
     def write(self, storage: OutputDirectory) -> None:
@@ -88,33 +80,33 @@ class Summary:
 
     @property
     def _skipped(self) -> str:
-        failed = self.count("windows_failed_before")
-        return f"{self.count('windows_skipped')} skipped ({self.count('windows_skipped') - failed} done before" + (
+        failed = self.counts["windows_failed_before"]
+        return f"{self.counts['windows_skipped']} skipped ({self.counts['windows_skipped'] - failed} done before" + (
             f", {failed} failed before)" if failed else ")"
         )
 
     @property
     def _remedy(self) -> list[str]:
-        standing = self.count("windows_failed_before") + self.count("files_failed_before")
+        standing = self.counts["windows_failed_before"] + self.counts["files_failed_before"]
         return [f"failures   {standing} of earlier runs stand; --retry-failed tries them again"] if standing else []
 
     def __str__(self) -> str:
         tables = " ".join(f"{table}/ ({rows})" for table, rows in self.rows.items())
-        table = next(table for table in self.rows if table in self.options.tables)
-        reading = self.options.layout.how_to_read(self.options.output, table)
-        left_out = self.count("files_left_out")
+        table = next(table for table in self.rows if table in self.options.corpus.tables)
+        reading = self.options.output.layout.how_to_read(self.options.output.directory, table)
+        left_out = self.counts["files_left_out"]
         return "\n".join(
             [
-                f"files      {self.files}: {self.count('files_readable')} readable, "
-                f"{self.count('files_failed')} failed, {self.count('files_failed_before')} failed before",
+                f"files      {self.files}: {self.counts['files_readable']} readable, "
+                f"{self.counts['files_failed']} failed, {self.counts['files_failed_before']} failed before",
                 *([f"left out   {left_out} files, by --exclude or --sample"] if left_out else []),
-                f"windows    {self.count('windows_planned')}: {self.count('windows_succeeded')} succeeded, "
-                f"{self.count('windows_failed')} failed, {self._skipped}",
+                f"windows    {self.counts['windows_planned']}: {self.counts['windows_succeeded']} succeeded, "
+                f"{self.counts['windows_failed']} failed, {self._skipped}",
                 *self._remedy,
-                f"speed      {times_real_time(self.counts, self.seconds):.1f} seconds of video per second, "
+                f"speed      {self.counts.times_real_time(self.seconds):.1f} seconds of video per second, "
                 f"{self.seconds:.1f} s in all",
                 f"verdict    {self.verdict}",
-                f"rows       {self.options.output}/: {tables}",
+                f"rows       {self.options.output.directory}/: {tables}",
                 *(f"{tool:<10} {statement}" for tool, statement in reading.items()),
             ]
         )
@@ -129,6 +121,10 @@ def machine_facts(device: str) -> dict[str, Any]:
     Raises:
         FavorError: if there is no such device.
     """
+    import torch  # what can be wrong with a run is found before it takes seconds to import
+
+    from favor.models.placement import choose_device
+
     chosen = choose_device(device)
     on_gpu = chosen.type == "cuda"
     return {

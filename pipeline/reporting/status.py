@@ -2,15 +2,15 @@
 
 import dataclasses
 import datetime
-import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from favor.errors import FavorError
-from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
-from pipeline.output.heartbeat import MISSED_TO_BE_SILENT, RUNNING, STOPPED, Heartbeat
+from pipeline.output.directory import JOURNAL, OutputDirectory
+from pipeline.output.heartbeat import DONE, MISSED_TO_BE_SILENT, RUNNING, STOPPED, Heartbeat
+from pipeline.output.reader import open_output
 from pipeline.reporting.progress import format_duration
-from transforms.counts import failures, times_real_time, windows_done
+from transforms.counts import ENDS
 
 AGAIN = "the same command goes on where it stopped"
 # What filesystems call the time of a file's last change.
@@ -23,7 +23,7 @@ class Status:
 
     Attributes:
         output: the output directory.
-        identity: the model and its settings, from ``run.json``.
+        settings: the model and its settings, by table.
         progress: what the run has told last.
         now: when it was read.
         written: when rows came last, if the run has been silent; None if it has not, or there are none.
@@ -31,7 +31,7 @@ class Status:
     """
 
     output: str
-    identity: dict[str, Any]
+    settings: Mapping[str, Mapping[str, Any]]
     progress: Heartbeat
     now: float
     written: float | None
@@ -52,7 +52,7 @@ class Status:
     @property
     def windows_left(self) -> int:
         """Windows that have had no end yet."""
-        return self.progress.counts.get("windows_planned", 0) - windows_done(self.progress.counts)
+        return self.progress.counts.windows_planned - self.progress.counts.windows_done
 
     @property
     def seconds_left(self) -> float | None:
@@ -63,12 +63,12 @@ class Status:
     def to_dict(self) -> dict[str, Any]:
         """Returns everything as JSON can hold it."""
         derived = {name: getattr(self, name) for name in ("alive", "silence", "windows_left", "seconds_left")}
-        return {**dataclasses.asdict(self), **derived}
+        return {**dataclasses.asdict(self), "progress": self.progress.to_dict(), **derived}
 
     def __str__(self) -> str:
         lines = {
             "output": self.output,
-            "model": f"{self.identity.get('model')} ({self.identity.get('model_revision')})",
+            "model": self._models(),
             "state": self._state(),
             **self._figures(),
         }
@@ -79,16 +79,25 @@ class Status:
             lines["verdict"] = self.verdict
         return "\n".join(f"{name:<10} {text}" for name, text in lines.items())
 
+    def _models(self) -> str:
+        """Names the model; where it is not the same for all tables, the tables too."""
+        tables: dict[str, list[str]] = {}
+        for table, made in self.settings.items():
+            tables.setdefault(f"{made.get('model')} ({made.get('model_revision')})", []).append(table)
+        if len(tables) == 1:
+            return next(iter(tables))
+        return ", ".join(f"{model}: {' and '.join(names)}" for model, names in tables.items())
+
     def _figures(self) -> dict[str, str]:
         counts, progress = self.progress.counts, self.progress
-        planned, done = counts.get("windows_planned", 0), windows_done(counts)
-        ends = ", ".join(f"{counts.get(f'windows_{end}', 0)} {end}" for end in ("succeeded", "failed", "skipped"))
-        speed = times_real_time(counts, progress.updated - progress.started)
+        planned, done = counts.windows_planned, counts.windows_done
+        ends = ", ".join(f"{counts[f'windows_{end}']} {end}" for end in ENDS)
+        speed = counts.times_real_time(progress.updated - progress.started)
         rate = progress.windows_per_second
         pace = f"{rate * 60:.1f} windows a minute of late, " if rate else ""
         return {
             "windows": f"{done} of {planned} ({done / max(planned, 1):.0%}): {ends}",
-            "failures": f"{failures(counts)}, {counts.get('files_failed', 0)} of them whole files",
+            "failures": f"{counts.failures}, {counts['files_failed']} of them whole files",
             "speed": f"{pace}{speed:.1f} seconds of video per second since the start",
         }
 
@@ -114,16 +123,12 @@ def read_status(output: str) -> Status:
         FavorError: if no run has left its traces there.
         OSError: if the output cannot be read.
     """
-    storage = OutputDirectory(output)
-    identity, progress, now = storage.read(RUN_FILE), Heartbeat.read(storage), time.time()
-    if identity is None or progress is None:
-        missing = RUN_FILE if identity is None else PROGRESS_FILE
-        raise FavorError(f"{output} is no output of favor caption, qa or transcribe: it holds no {missing}")
-    report = storage.read(REPORT_FILE) if progress.state not in (RUNNING, STOPPED) else None
-    verdict = json.loads(report)["verdict"] if report else None
-    status = Status(output, json.loads(identity), progress, now, None, verdict)
+    opened = open_output(output)
+    progress, now = opened.heartbeat(), time.time()
+    report = opened.report() if progress.state == DONE else None
+    status = Status(output, opened.settings, progress, now, None, report["verdict"] if report else None)
     if progress.state == RUNNING and not status.alive:
-        return dataclasses.replace(status, written=_last_part(storage))
+        return dataclasses.replace(status, written=_last_part(opened.storage))
     return status
 
 
@@ -132,7 +137,7 @@ def _last_part(storage: OutputDirectory) -> float | None:
     filesystem = storage.filesystem
     filesystem.invalidate_cache()
     try:
-        found = filesystem.find(storage.path("journal"), detail=True)
+        found = filesystem.find(storage.path(JOURNAL), detail=True)
     except FileNotFoundError:
         return None
     return max((time for info in found.values() if (time := _modified(info)) is not None), default=None)

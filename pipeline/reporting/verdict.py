@@ -2,16 +2,10 @@
 
 import math
 
-from transforms.counts import Counts, seconds
+from transforms.counts import Counts
 
 DECODE_BOUND = 0.1  # of its time that the model waits; less is the first window of a run
 BATCHES_TO_TELL = 3  # of each worker: in a shorter run the first batch, for which the model always waits, decides
-
-
-def waiting_share(counts: Counts) -> float:
-    """Returns the part of the model's time in which it waited for windows."""
-    waited = seconds(counts, "wait_for_windows")
-    return waited / max(waited + seconds(counts, "encode") + seconds(counts, "generate"), 1e-9)
 
 
 def verdict(counts: Counts, batch_size: int, workers: int, cores: int | None) -> str:
@@ -23,17 +17,17 @@ def verdict(counts: Counts, batch_size: int, workers: int, cores: int | None) ->
         workers: processes that shared the work.
         cores: of the machine, or None where workers are not ours to choose.
     """
-    done = counts.get("windows_succeeded", 0) + counts.get("windows_failed", 0)
+    done = counts.windows_tried
     if not done:
         return "nothing was left to do"
-    share = waiting_share(counts)
+    share = counts.waiting_share
     waited = f"the model waited {share:.0%} of the time for windows"
     if done < BATCHES_TO_TELL * batch_size * workers:
         return f"too short a run to tell what held it up; {waited}"
     if share >= DECODE_BOUND:
         return f"decode-bound: {waited}{_advice(share, workers, cores)}"
-    rested = seconds(counts, "wait_for_model")
-    rest = rested / max(rested + seconds(counts, "decode"), 1e-9)
+    rested = counts.seconds("wait_for_model")
+    rest = rested / max(rested + counts.seconds("decode"), 1e-9)
     return f"model-bound: {waited}, decoding waited {rest:.0%} of the time for the model"
 
 

@@ -116,7 +116,7 @@ def test_the_report_accounts_for_time_and_bytes(captioned, archive):
     readable = sum((archive / name).stat().st_size for name in ("film.mp4", "silent.mkv"))
     assert report["bytes"]["files"] == readable
     assert report["bytes"]["read"] >= readable
-    assert report["options"]["windowing"]["window_ms"] == 1000
+    assert report["options"]["corpus"]["windowing"]["window_ms"] == 1000
     assert "torch" in report["versions"]
     assert report["machine"]["cores"] == os.cpu_count()
 
@@ -184,7 +184,7 @@ def test_a_plan_without_the_model_needs_no_torch(archive):
 
 def test_the_tables_say_how_they_were_made(captioned):
     metadata = pq.read_schema(captioned[0] / "captions" / "part-00000.parquet").metadata
-    assert json.loads(metadata[b"favor"])["windowing"]["window_ms"] == 1000
+    assert json.loads(metadata[b"favor"])["corpus"]["windowing"]["window_ms"] == 1000
     assert "torch" in json.loads(metadata[b"favor.versions"])
 
 
@@ -231,7 +231,7 @@ def test_windows_are_cut_at_scenes_and_not_done_again(film_with_cuts, tmp_path):
     rows = table(tmp_path, "captions")
     assert list(zip(rows.start_ms, rows.end_ms, strict=True)) == windows
     assert "windows    6: 0 succeeded, 0 failed, 6 skipped" in favor(*command, "--split", "scenes")
-    assert "cut at scenes" in favor(*command, status=1)
+    assert "captions: windows.split 'scenes', now 'fixed'" in favor(*command, status=1)
 
 
 def test_a_missing_extra_is_told_with_the_remedy(film_with_cuts, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from favor.media.clip import Clip
 from favor.media.corpus.files import MediaFile, WindowKey
 from transforms.decode import DecodeAhead
 from transforms.elements import Job, Segment, Window
+from transforms.metrics import Tally
 
 
 def segment(name, windows):
@@ -20,7 +21,7 @@ def names(segment):
 
 
 def test_windows_come_in_order_and_all_of_them():
-    ahead = DecodeAhead(names, most_bytes=3)
+    ahead = DecodeAhead(names, most_bytes=3, tally=Tally())
     taken = []
     for part in (segment("a", 4), segment("b", 1), segment("c", 2)):
         ahead.submit(part)
@@ -52,7 +53,7 @@ def test_no_more_bytes_wait_than_were_allowed(most_bytes, waiting):
             decoded.append(window)
             yield window
 
-    ahead = DecodeAhead(decode, most_bytes)
+    ahead = DecodeAhead(decode, most_bytes, tally=Tally())
     ahead.submit(segment("a", 20))
     wait_until(lambda: len(decoded) > waiting)
     assert len(decoded) == waiting + 1  # one waits to get in
@@ -69,7 +70,7 @@ def test_failures_weigh_nothing_and_keep_their_place():
         for number, window in enumerate(big_windows(segment)):
             yield f"failure {number}" if number % 2 else window
 
-    ahead = DecodeAhead(decode, most_bytes=1)
+    ahead = DecodeAhead(decode, most_bytes=1, tally=Tally())
     ahead.submit(segment("a", 4))
     taken = list(ahead.take(leave=0))
     assert [item if isinstance(item, str) else item.job.key.start_ms for item in taken] == [
@@ -85,7 +86,7 @@ def test_a_mistake_in_the_code_is_raised_where_it_stops_the_run():
     def decode(segment):
         raise TypeError("a mistake")
 
-    ahead = DecodeAhead(decode, most_bytes=2)
+    ahead = DecodeAhead(decode, most_bytes=2, tally=Tally())
     ahead.submit(segment("a", 1))
     with pytest.raises(TypeError, match="a mistake"):
         list(ahead.take(leave=0))
@@ -93,7 +94,7 @@ def test_a_mistake_in_the_code_is_raised_where_it_stops_the_run():
 
 def test_a_closed_decoder_ends_its_thread():
     before = set(threading.enumerate())
-    ahead = DecodeAhead(big_windows, most_bytes=1)
+    ahead = DecodeAhead(big_windows, most_bytes=1, tally=Tally())
     ahead.submit(segment("a", 50))
     [thread] = [thread for thread in set(threading.enumerate()) - before if thread.name == "decode-ahead"]
     ahead.close()

@@ -1,4 +1,6 @@
+import aiohttp
 import av
+import botocore.exceptions
 import pytest
 
 from favor.errors import MediaError
@@ -17,6 +19,8 @@ MEDIA = MediaFile("/films/a.mp4", 10, "v")
         (TimeoutError("slow"), "timeout"),
         (av.error.InvalidDataError(1, "bad"), "invalid_data"),
         (ConnectionResetError("cut"), "io_error"),
+        (aiohttp.ClientError("gone"), "unreachable"),
+        (botocore.exceptions.EndpointConnectionError(endpoint_url="s3"), "unreachable"),
         (MemoryError(), "out_of_memory"),
     ],
 )
@@ -29,7 +33,7 @@ def test_an_error_about_an_element_becomes_a_row_that_names_the_file(error, code
     assert len(row.message) > len(MEDIA.uri) + 2
 
 
-@pytest.mark.parametrize("error", [TypeError, KeyError, AssertionError, AttributeError])
+@pytest.mark.parametrize("error", [TypeError, KeyError, AssertionError, AttributeError, ValueError, RuntimeError])
 def test_a_mistake_in_the_code_stops_the_run(error):
     with pytest.raises(error), captured("decode", MEDIA):
         raise error("a mistake")

@@ -7,6 +7,7 @@ import hashlib
 from favor.errors import MediaError
 from favor.media.corpus.files import WHOLE_FILE, MediaFile, NamedFile
 from favor.media.corpus.listing import Unlisted
+from favor.structs import SignedInt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Selection:
 
     exclude: tuple[str, ...] = ()
     share: float = 1.0
-    seed: int = 0
+    seed: SignedInt = 0
     limit: int | None = None
 
     def excludes(self, uri: str) -> bool:

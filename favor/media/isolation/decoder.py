@@ -1,6 +1,5 @@
 """Decoding in a process of its own, so that a crash, an endless loop or a flood of memory takes down nothing else."""
 
-import atexit
 import builtins
 import contextlib
 import dataclasses
@@ -8,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -71,7 +71,8 @@ class CrashLog:
 class IsolatedDecoder:
     """Probes and decodes files in processes of their own, which are kept for the next file.
 
-    It can be used from several threads; each gets a process for as long as it needs one.
+    It can be used from several threads; each gets a process for as long as it needs one. The processes end when it is
+    closed, when nobody holds it any more, or with the process that they work for.
 
     Args:
         command: how to start such a process.
@@ -87,13 +88,17 @@ class IsolatedDecoder:
         base_deadline: float = BASE_DEADLINE,
         deadline_per_second: float = DEADLINE_PER_SECOND,
     ) -> None:
+        self._settings = (command, memory_bytes, base_deadline, deadline_per_second)
         self._base_deadline = base_deadline
         self._deadline_per_second = deadline_per_second
         self._pool = Pool(command, memory_bytes)
         self._crashes = CrashLog()
         self._bytes_read = 0
         self._lock = threading.Lock()
-        atexit.register(self.close)
+        weakref.finalize(self, self._pool.close)
+
+    def __reduce__(self) -> tuple[type["IsolatedDecoder"], tuple[Any, ...]]:
+        return IsolatedDecoder, self._settings  # another process has processes of its own
 
     def probe(self, media: MediaFile, audio_track: int | None = None) -> MediaInfo:
         """Does what `favor.media.probe.probe` does.
@@ -158,7 +163,7 @@ class IsolatedDecoder:
         return count
 
     def close(self) -> None:
-        """Ends all processes that wait for work."""
+        """Ends all processes, those that work as soon as they are done."""
         self._pool.close()
 
     def _again(self, uri: str, action: Callable[[], _T]) -> _T:
@@ -221,6 +226,3 @@ def _error(uri: str, kind: str, arguments: list[Any], traceback: str, **_: Any) 
         "undecodable",
         f"{uri}: decoding it ended in an error that was not foreseen, {traceback.strip().splitlines()[-1]}",
     )
-
-
-ISOLATED = IsolatedDecoder()

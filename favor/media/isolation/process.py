@@ -149,6 +149,7 @@ class Pool:
         self._memory_bytes = memory_bytes
         self._idle: list[Child] = []
         self._owner = os.getpid()
+        self._closed = False
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -158,12 +159,13 @@ class Pool:
         try:
             yield child
         finally:
-            self._keep(child) if child.finish_pass() else child.kill()
+            if not (child.finish_pass() and self._keeps(child)):
+                child.kill()
 
     def close(self) -> None:
-        """Ends all processes that wait for work."""
+        """Ends all processes that wait for work; those that are lent end when they come back."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle, self._closed = self._idle, [], True
         for child in idle if self._owner == os.getpid() else ():
             child.kill()
 
@@ -175,6 +177,8 @@ class Pool:
                 return self._idle.pop()
         return Child(self._command, self._memory_bytes)
 
-    def _keep(self, child: Child) -> None:
+    def _keeps(self, child: Child) -> bool:
         with self._lock:
-            self._idle.append(child)
+            if not self._closed:
+                self._idle.append(child)
+            return not self._closed

@@ -200,10 +200,10 @@ def test_a_pass_may_be_left_early(decoder, plain_clip):
 
 def test_no_process_outlives_the_one_it_works_for(plain_clip):
     code = (
-        "import os, sys; from favor.media.isolation.decoder import ISOLATED\n"
+        "import os, sys; from favor.media.isolation.decoder import IsolatedDecoder\n"
         "from favor.media.corpus.files import MediaFile\n"
-        f"ISOLATED.probe(MediaFile({str(plain_clip)!r}, 1, 'v'))\n"
-        "print(ISOLATED._pool._idle[0]._process.pid, flush=True); os._exit(9)"
+        f"decoder = IsolatedDecoder(); decoder.probe(MediaFile({str(plain_clip)!r}, 1, 'v'))\n"
+        "print(decoder._pool._idle[0]._process.pid, flush=True); os._exit(9)"
     )
     wait_for_end(int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout))
 

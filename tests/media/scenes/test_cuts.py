@@ -5,7 +5,7 @@ import pytest
 
 from favor.errors import FavorError, MediaError
 from favor.media.decode import read_clip
-from favor.media.isolation.decoder import ISOLATED
+from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.scenes.cuts import check_installed, find_scene_spans
 
 # Which keyframes there are decides where the finder looks: at scenes, every 2 s, everywhere, or at the start only.
@@ -64,15 +64,16 @@ def test_a_scene_without_cuts_has_fixed_windows(plain_clip):
 
 def test_a_film_is_searched_in_the_process_that_decodes(film_with_cuts):
     film, windows = film_with_cuts
-    assert ISOLATED.scene_spans(str(film), (0, 6000), 1000) == windows
+    decoder = IsolatedDecoder()
+    assert decoder.scene_spans(str(film), (0, 6000), 1000) == windows
     with fsspec.open("memory://cuts/film.mkv", "wb") as file:
         file.write(film.read_bytes())
-    assert ISOLATED.scene_spans("memory://cuts/film.mkv", (0, 6000), 1000) == windows
+    assert decoder.scene_spans("memory://cuts/film.mkv", (0, 6000), 1000) == windows
 
 
 def test_what_cannot_be_opened_is_told(random_bytes):
     with pytest.raises(MediaError, match=r"random\.mp4"):
-        ISOLATED.scene_spans(str(random_bytes), (0, 6000), 1000)
+        IsolatedDecoder().scene_spans(str(random_bytes), (0, 6000), 1000)
 
 
 @pytest.mark.parametrize("missing", ["scenedetect", "cv2"])

@@ -12,10 +12,19 @@ import pandas as pd
 import pytest
 
 from favor.errors import FavorError
-from jobs.run.execute import caption_question, make_options
-from pipeline.execution.supervisor import MAX_RESTARTS, WORKER_COMMAND, Worker, WorkersRun
+from favor.models.base import GenerationOptions
+from jobs.run.questions import caption_question
+from pipeline.execution.supervisor import (
+    MAX_RESTARTS,
+    WORKER_COMMAND,
+    WORKER_EXPLAINED_ITSELF,
+    Worker,
+    WorkersRun,
+)
+from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions, RunOptions
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
+from transforms.counts import Counts
 from transforms.elements import Shard
 from transforms.in_flight import WORKER_CRASHED
 
@@ -31,14 +40,16 @@ def options(write_clip, tmp_path):
         for name in [name for name in names if Shard(index, 2).owns(f"{name}#0")][:6]:
             Path(name).parent.mkdir(exist_ok=True)
             Path(name).write_bytes(clip)
-    return make_options(
-        [caption_question()],
-        corpus=(str(tmp_path / "films"),),
-        output=str(tmp_path / "out"),
-        max_new_tokens=2,
-        batch_size=1,
-        workers=2,
+    return RunOptions(
+        CorpusOptions((str(tmp_path / "films"),), (caption_question(),)),
+        ModelOptions.described("favor-mini", generation=GenerationOptions(max_new_tokens=2)),
+        OutputOptions(str(tmp_path / "out")),
+        ExecutionOptions(batch_size=1, workers=2),
     )
+
+
+def with_execution(options, **changes):
+    return dataclasses.replace(options, execution=dataclasses.replace(options.execution, **changes))
 
 
 def kill_when(worker, ready, times):
@@ -54,8 +65,8 @@ def kill_when(worker, ready, times):
 
 
 def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(options, tmp_path):
-    run = WorkersRun(options, Journal(options.output))
-    ready = lambda worker: worker._counts.get("windows_succeeded", 0) > 0  # noqa: E731
+    run = WorkersRun(options, Journal(options.output.directory))
+    ready = lambda worker: worker._counts["windows_succeeded"] > 0  # noqa: E731
     killer = threading.Thread(target=kill_when, args=(run.workers[0], ready, 1))
     killer.start()
     run.execute()
@@ -63,13 +74,13 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(options, tmp_pa
     counts = run.counts()
     assert counts["windows_planned"] == counts["windows_succeeded"] == 12
     assert counts["windows_skipped"] == 0
-    build(Journal(options.output), options.tables)
+    build(Journal(options.output.directory), options.corpus.tables)
     rows = pd.read_parquet(tmp_path / "out" / "captions")
     assert len(rows) == rows.uri.nunique() == 12
 
 
 def test_a_worker_that_always_dies_ends_the_run_with_an_error(options):
-    run = WorkersRun(dataclasses.replace(options, workers=1), Journal(options.output))
+    run = WorkersRun(with_execution(options, workers=1), Journal(options.output.directory))
     killer = threading.Thread(target=kill_when, args=(run.workers[0], lambda worker: True, MAX_RESTARTS + 1))
     killer.start()
     with pytest.raises(FavorError, match="worker 0 with status -9"):
@@ -83,18 +94,12 @@ def test_a_worker_that_is_told_nothing_ends_without_a_word():
 
 
 def test_what_a_dead_process_did_counts_as_done(options):
-    worker = Worker(options, 0, Journal(options.output))
-    worker._before = {
-        "windows_planned": 10,
-        "windows_succeeded": 4,
-        "windows_skipped": 1,
-        "media_ms": 40,
-        "decode_us": 7,
-    }
-    worker._counts = {"windows_planned": 2}
+    worker = Worker(options, 0, Journal(options.output.directory))
+    before = {"windows_planned": 10, "windows_succeeded": 4, "windows_skipped": 1, "media_ms": 40, "decode_us": 7}
+    worker._before, worker._counts = Counts(before), Counts({"windows_planned": 2})
     assert worker.counts()["windows_succeeded"] == 4
-    worker._counts = {"windows_planned": 10, "windows_skipped": 4, "windows_succeeded": 5, "media_ms": 60}
-    worker._counts |= {"windows_failed": 1, "windows_failed_before": 1}
+    now = {"windows_planned": 10, "windows_skipped": 4, "windows_succeeded": 5, "media_ms": 60}
+    worker._counts = Counts({**now, "windows_failed": 1, "windows_failed_before": 1})
     counts = worker.counts()
     assert [counts[f"windows_{end}"] for end in ("succeeded", "failed", "skipped", "failed_before")] == [7, 2, 1, 0]
     assert (counts["media_ms"], counts["decode_us"]) == (100, 7)
@@ -110,18 +115,18 @@ def with_white(options, write_clip, tmp_path, monkeypatch):
     monkeypatch.setenv("PLANTED_KILLS", str(tmp_path / "kills"))
     white = lambda time, width, height: np.full((height, width, 3), 255, np.uint8)  # noqa: E731
     write_clip(tmp_path / "films" / "white.mkv", 0.5, audio=None, picture=white)
-    return dataclasses.replace(options, batch_size=4, workers=1)
+    return with_execution(options, batch_size=4, workers=1)
 
 
 def test_a_window_that_kills_its_worker_every_time_is_put_aside(with_white, tmp_path):
     (tmp_path / "kills").write_text("9")
-    journal = Journal(with_white.output)
+    journal = Journal(with_white.output.directory)
     run = WorkersRun(with_white, journal)
     run.execute()
     counts = run.counts()
     assert (counts["windows_planned"], counts["windows_succeeded"], counts["windows_failed"]) == (13, 12, 1)
     assert (tmp_path / "kills").read_text() == "7"  # it needed two
-    build(journal, with_white.tables)
+    build(journal, with_white.corpus.tables)
     (row,) = pd.read_parquet(tmp_path / "out" / "failures").to_dict("records")
     assert (row["code"], row["stage"], row["attempt"]) == (WORKER_CRASHED, "generate", 1)
     assert "white.mkv: put aside; 2 processes died as the model saw it, last status -9" in row["message"]
@@ -130,8 +135,23 @@ def test_a_window_that_kills_its_worker_every_time_is_put_aside(with_white, tmp_
 
 def test_a_worker_that_dies_by_accident_costs_no_window(with_white, tmp_path):
     (tmp_path / "kills").write_text("1")
-    journal = Journal(with_white.output)
+    journal = Journal(with_white.output.directory)
     run = WorkersRun(with_white, journal)
     run.execute()
     assert run.counts()["windows_succeeded"] == 13
-    assert build(journal, with_white.tables) == {"captions": 13, "media": 13, "failures": 0}
+    assert build(journal, with_white.corpus.tables) == {"captions": 13, "media": 13, "failures": 0}
+
+
+def test_a_broken_model_stops_every_worker_with_one_explanation(options, monkeypatch, capfd):
+    monkeypatch.setattr("pipeline.execution.supervisor.WORKER_COMMAND", PLANTED_WORKER)
+    monkeypatch.setenv("PLANTED_ERROR", "a planted failure")
+    journal = Journal(options.output.directory)
+    run = WorkersRun(options, journal)
+    with pytest.raises(FavorError) as stopped:
+        run.execute()
+    (line,) = str(stopped.value).splitlines()
+    assert line.startswith(f"ValueError at {PLANTED_WORKER[1]}:")
+    assert line.count("a planted failure") == 1
+    assert [worker.status for worker in run.workers] == [WORKER_EXPLAINED_ITSELF] * 2
+    assert "a planted failure" not in capfd.readouterr().err
+    assert not journal.failed()

@@ -14,11 +14,12 @@ from jobs.main import main
 from pipeline.output.directory import PROGRESS_FILE, OutputDirectory
 from pipeline.output.heartbeat import DONE, RUNNING, Heartbeat, heartbeat
 from pipeline.output.lease import Lease, goes_on
+from transforms.counts import Counts
 
 
 def progress(**values):
     now = time.time()
-    usual = {"state": RUNNING, "started": now - 100, "updated": now, "counts": {}, "windows_per_second": None}
+    usual = {"state": RUNNING, "started": now - 100, "updated": now, "counts": Counts(), "windows_per_second": None}
     return Heartbeat(**{**usual, "host": socket.gethostname(), "pid": os.getppid(), **values})
 
 
@@ -40,7 +41,7 @@ def test_a_run_goes_on_while_it_is_heard_of_and_its_process_exists(dead):
 def test_of_two_that_begin_together_one_goes_on():
     storage = OutputDirectory("memory://lease")
     lease = Lease(storage)
-    with heartbeat(dict, storage):
+    with heartbeat(Counts, storage):
         lease.check()
         other = progress(host="another")
         storage.write(other.to_json(), PROGRESS_FILE)

@@ -1,15 +1,20 @@
+import contextlib
 import shutil
 
 import numpy as np
 import pytest
 
+from favor.media.isolation.decoder import IsolatedDecoder
+from favor.media.needs import ClipNeeds
 from favor.media.sampling import Windowing
-from jobs.run.execute import caption_question
+from favor.models.base import GenerationOptions
+from jobs.run.questions import caption_question
 from pipeline.planning.survey import SEGMENTS, Survey, survey
 from transforms.elements import WHOLE_CORPUS, Identity, Segment
 from transforms.history import History
-from transforms.listing import ListCorpus
-from transforms.planning import PlanSegments
+from transforms.listing import Lister
+from transforms.metrics import Tally
+from transforms.planning import Planner
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +30,12 @@ def archive(tmp_path_factory, write_clip):
     return root
 
 
-def surveyed(*patterns, seed=0, window_ms=500):
-    planner = PlanSegments((caption_question(),), Identity(*5 * [""]), Windowing(window_ms), WHOLE_CORPUS, History)
-    return survey([str(pattern) for pattern in patterns], ListCorpus(WHOLE_CORPUS), planner, seed)
+def surveyed(*patterns, seed=0, window_ms=500, **looking_on):
+    identity = Identity("", "", "", Windowing(window_ms), ClipNeeds(), GenerationOptions())
+    tally = Tally()
+    with contextlib.closing(IsolatedDecoder()) as decoder:
+        planner = Planner((caption_question(),), identity, WHOLE_CORPUS, History(), decoder, tally)
+        return survey([str(pattern) for pattern in patterns], Lister(WHOLE_CORPUS, tally), planner, seed, **looking_on)
 
 
 def test_a_corpus_in_figures(archive):
@@ -57,12 +65,10 @@ def test_more_files_than_are_probed_at_once_come_in_order(archive, tmp_path):
     for number in range(40):
         shutil.copy(archive / "silent.mkv", tmp_path / f"{number:02d}.mkv")
     told = []
-    planner = PlanSegments((caption_question(),), Identity(*5 * [""]), Windowing(500), WHOLE_CORPUS, History)
-    found = survey([str(tmp_path)], ListCorpus(WHOLE_CORPUS), planner, 0, lambda s: told.append(s.totals["windows"]))
+    found = surveyed(tmp_path, tell=lambda survey: told.append(survey.totals["windows"]))
     assert told == [2 * number for number in range(1, 41)]
     assert found.probe_seconds > 0
-    again = survey([str(tmp_path)], ListCorpus(WHOLE_CORPUS), planner)
-    assert found.segments == again.segments
+    assert found.segments == surveyed(tmp_path).segments
 
 
 def test_windows_are_drawn_evenly_and_take_no_more_memory(archive):

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import time
@@ -8,22 +7,27 @@ import pytest
 from favor.errors import FavorError
 from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
 from pipeline.output.heartbeat import DONE, RUNNING, STOPPED, Heartbeat
+from pipeline.output.tables import SCHEMA_VERSION
 from pipeline.reporting.progress import format_duration
 from pipeline.reporting.status import read_status
+from transforms.counts import Counts
 
-COUNTS = {"windows_planned": 100, "windows_succeeded": 40, "windows_failed": 2, "windows_skipped": 8, "files_failed": 1}
+MINI = {"model": "favor-mini", "model_revision": "1234"}
+WINDOWS = {"windows_planned": 100, "windows_succeeded": 40, "windows_failed": 2, "windows_skipped": 8}
+COUNTS = Counts({**WINDOWS, "files_failed": 1, "media_ms": 7_200_000})
 
 
 @pytest.fixture
 def tell(tmp_path):
     """A function that puts what a run tells into an output, and reads its status."""
     storage = OutputDirectory(str(tmp_path))
-    storage.write(json.dumps({"model": "favor-mini", "model_revision": "1234"}).encode(), RUN_FILE)
+    made = {"schema": SCHEMA_VERSION, "labels": {}, "tables": {"captions": MINI, "answers": MINI}}
+    storage.write(json.dumps(made).encode(), RUN_FILE)
 
     def read(state=RUNNING, ago=1.0, rate=0.5):
         now = time.time()
-        progress = Heartbeat(state, now - 3600, now - ago, {**COUNTS, "media_ms": 7_200_000}, rate, "node7", 42)
-        storage.write(json.dumps(dataclasses.asdict(progress)).encode(), PROGRESS_FILE)
+        progress = Heartbeat(state, now - 3600, now - ago, COUNTS, rate, "node7", 42)
+        storage.write(progress.to_json(), PROGRESS_FILE)
         return read_status(str(tmp_path))
 
     return read
@@ -40,6 +44,15 @@ def test_a_living_run_and_its_time_left(tell):
     assert "30.0 windows a minute" in told
     assert "2.0 seconds of video per second" in told
     assert "about 2 min" in told
+
+
+def test_the_model_is_named_with_its_tables_where_there_are_several(tell, tmp_path):
+    assert "model      favor-mini (1234)\n" in str(tell())
+    made = {"captions": MINI, "answers": MINI, "transcripts": {"model": "another", "model_revision": "5"}}
+    (tmp_path / RUN_FILE).write_text(json.dumps({"schema": SCHEMA_VERSION, "labels": {}, "tables": made}))
+    status = read_status(str(tmp_path))
+    assert "model      favor-mini (1234): captions and answers, another (5): transcripts\n" in str(status)
+    assert status.to_dict()["settings"]["transcripts"]["model"] == "another"
 
 
 def test_a_silent_run_seems_dead(tell):

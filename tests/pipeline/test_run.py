@@ -1,0 +1,81 @@
+"""What a run makes sure of before it begins."""
+
+import dataclasses
+import json
+
+import pytest
+
+from favor.errors import FavorError
+from favor.media.needs import ClipNeeds
+from favor.media.sampling import SCENES, Windowing
+from favor.models.base import GenerationOptions
+from pipeline.options import CorpusOptions
+from pipeline.output.directory import RUN_FILE, OutputDirectory
+from pipeline.output.tables import SCHEMA_VERSION
+from pipeline.run import claim
+from transforms.elements import Identity, Question
+from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
+
+IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
+
+
+@pytest.fixture
+def output(tmp_path):
+    return OutputDirectory(str(tmp_path / "out"))
+
+
+def claimed(output, *tables, overwrite=False, labels=None, **changed):
+    """Claims an output for a run that fills tables, and returns what is written there then."""
+    corpus = CorpusOptions(("films",), tuple(Question(table, "q", "What?") for table in tables), labels=labels or {})
+    claim(output, dataclasses.replace(IDENTITY, **changed).settings, corpus, None, overwrite)
+    return json.loads(output.read(RUN_FILE))
+
+
+def test_each_table_has_settings_of_its_own(output):
+    claimed(output, CAPTIONS, labels={"year": "int"})
+    written = claimed(output, TRANSCRIPTS, ANSWERS, model="another", model_revision="r2")
+    assert written["schema"] == SCHEMA_VERSION
+    assert written["labels"] == {"year": "int"}
+    assert {table: made["model"] for table, made in written["tables"].items()} == {
+        "captions": "favor-mini",
+        "transcripts": "another",
+        "answers": "another",
+    }
+    assert set(written["tables"]["captions"]) == {
+        *("model", "model_revision", "precision", "windows", "needs", "generation")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"model_revision": "r2"}, "captions: model_revision 'r1', now 'r2'"),
+        ({"precision": "float16"}, "captions: precision 'auto', now 'float16'"),
+        ({"needs": ClipNeeds(max_frames=4)}, "captions: needs.max_frames None, now 4"),
+        ({"windowing": Windowing(audio_track=1)}, "captions: windows.audio_track None, now 1"),
+        (
+            {"windowing": Windowing(split=SCENES)},
+            "windows.split 'fixed', now 'scenes'; .*windows.window_ms None, now 30000",
+        ),
+        ({"generation": GenerationOptions(num_beams=2)}, "captions: generation.num_beams 1, now 2"),
+    ],
+)
+def test_other_settings_are_not_mixed_into_a_table(output, changed, message):
+    before = claimed(output, CAPTIONS)
+    with pytest.raises(FavorError, match=message):
+        claimed(output, CAPTIONS, TRANSCRIPTS, **changed)
+    assert json.loads(output.read(RUN_FILE)) == before
+    assert claimed(output, CAPTIONS, overwrite=True, **changed) != before
+
+
+def test_windows_of_another_length_may_be_added(output):
+    assert claimed(output, CAPTIONS) == claimed(output, CAPTIONS, windowing=Windowing(10_000))
+
+
+@pytest.mark.parametrize(("made", "schema"), [({"model": "favor-mini"}, 1), ({"model": "m", "schema": 2}, 2)])
+def test_a_run_does_not_go_on_in_an_output_of_an_older_version(output, made, schema):
+    output.write(json.dumps(made).encode(), RUN_FILE)
+    with pytest.raises(FavorError, match=f"written by an older favor, with tables of schema {schema}; status and diff"):
+        claimed(output, CAPTIONS)
+    assert json.loads(output.read(RUN_FILE)) == made
+    assert claimed(output, CAPTIONS, overwrite=True)["schema"] == SCHEMA_VERSION
