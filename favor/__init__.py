@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from favor.errors import FavorError, MediaError
     from favor.media.clip import Clip
     from favor.media.decode import read_clip
-    from favor.media.needs import ClipNeeds
+    from favor.media.needs import ClipNeeds, Fit, Square
     from favor.models.base import Answer, ClipModel, GenerationOptions, ModelCard, Prompt, TaskPrompts
     from favor.models.favor.config import FavorConfig
     from favor.models.favor.features import Features
@@ -26,11 +26,13 @@ __all__ = [
     "FavorError",
     "FavorModel",
     "Features",
+    "Fit",
     "GenerationOptions",
     "MediaError",
     "ModelCard",
     "Placement",
     "Prompt",
+    "Square",
     "TaskPrompts",
     "describe",
     "dialogue",
@@ -48,11 +50,13 @@ _HOMES = {
     "FavorError": "favor.errors",
     "FavorModel": "favor.models.favor.model",
     "Features": "favor.models.favor.features",
+    "Fit": "favor.media.needs",
     "GenerationOptions": "favor.models.base",
     "MediaError": "favor.errors",
     "ModelCard": "favor.models.base",
     "Placement": "favor.models.placement",
     "Prompt": "favor.models.base",
+    "Square": "favor.media.needs",
     "TaskPrompts": "favor.models.base",
     "describe": "favor.models.registry",
     "dialogue": "favor.prompts",

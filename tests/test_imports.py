@@ -59,14 +59,14 @@ def test_the_ground_knows_nothing_of_what_stands_on_it():
         assert imports_any(path, "favor") <= {"favor.errors"} | imports_any(path, "favor.errors", "favor.io"), path
 
 
-def test_the_seam_is_free_of_beam_and_transformers():
-    assert not imports_any(ROOT / "favor/models/base.py", "apache_beam", "transformers", "favor.models.favor")
+def test_the_seam_is_free_of_beam_torch_and_transformers():
+    assert not imports_any(ROOT / "favor/models/base.py", "apache_beam", "transformers", "torch", "favor.models.favor")
 
 
 @pytest.mark.parametrize("layer", LAYERS[1:])
 def test_the_pipeline_knows_no_family_of_models(layer):
     for path in modules(layer):
-        assert not imports_any(path, "favor.models.favor"), path
+        assert not imports_any(path, "favor.models.favor", "favor.FavorModel", "favor.FavorConfig"), path
 
 
 def test_outputs_are_read_without_beam():
@@ -74,7 +74,10 @@ def test_outputs_are_read_without_beam():
         assert path.name == "record.py" or not imports_any(path, "apache_beam", "pipeline.output.record"), path
 
 
-@pytest.mark.parametrize("module", ["pipeline.options", "pipeline.output.reader", "pipeline.reporting.diff", "favor"])
+@pytest.mark.parametrize(
+    "module",
+    ["pipeline.options", "pipeline.output.reader", "pipeline.reporting.diff", "favor", "favor.models.registry"],
+)
 def test_it_loads_neither_torch_nor_beam(module):
     code = f"import sys, {module}; print({{'torch', 'apache_beam', 'transformers'}} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True).stdout == "set()\n"

@@ -14,12 +14,14 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
 from favor.media.isolation.decoder import IsolatedDecoder
+from transforms.bounded_queue import BoundedQueue
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
 from transforms.metrics import Tally, timed, timed_items
 from transforms.rows import FAILURES, Failure
 from transforms.runtime import Runtime
 
+AHEAD_BYTES = 512 << 20  # of decoded windows that wait: 45 of 30 s at 224 x 224, three at 720p
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
@@ -45,17 +47,17 @@ class DecodeAhead:
     """Decodes in one background thread, so that the model need not wait and memory stays bounded.
 
     Args:
-        decode: yields as many things as the segment has windows.
-        ahead: how many windows may lie decoded and waiting.
+        decode: yields as many windows or failures as the segment has windows.
+        most_bytes: the memory of the windows that may lie decoded and waiting, unless it is only one; the thread holds
+            one more.
         tally: where the time is counted, by the thread that takes the windows.
     """
 
-    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], ahead: int, tally: Tally) -> None:
-        self.ahead = ahead
+    def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], most_bytes: int, tally: Tally) -> None:
         self._decode = decode
         self._tally = tally
         self._segments: queue.SimpleQueue[Segment] = queue.SimpleQueue()
-        self._decoded: queue.Queue[Window | Failure | BaseException] = queue.Queue(ahead)
+        self._decoded: BoundedQueue[Window | Failure | BaseException] = BoundedQueue(most_bytes)
         self._pending = 0
         self._closed = threading.Event()
         self._spent = Tally()
@@ -77,9 +79,15 @@ class DecodeAhead:
             self._pending -= 1
             yield item
 
+    @property
+    def waiting_bytes(self) -> int:
+        """The memory of the windows that lie decoded and waiting."""
+        return self._decoded.waiting_bytes
+
     def close(self) -> None:
         """Ends the thread, also when decoded windows are left."""
         self._closed.set()
+        self._decoded.close()
 
     def _run(self) -> None:
         try:
@@ -103,10 +111,7 @@ class DecodeAhead:
 
     def _put(self, item: Window | Failure | BaseException) -> None:
         with timed("wait_for_model", self._spent.add):
-            while not self._closed.is_set():
-                with contextlib.suppress(queue.Full):
-                    self._decoded.put(item, timeout=POLL_SECONDS)
-                    return
+            self._decoded.put(item, item.clip.nbytes if isinstance(item, Window) else 0)
 
 
 @dataclasses.dataclass
@@ -115,17 +120,20 @@ class DecodeWindows(beam.DoFn):
 
     Attributes:
         identity: what the model sees and hears of a window, and what decides its id.
-        ahead: how many windows may lie decoded and waiting; the memory that this stage takes.
+        ahead: how many windows are still pending when the next segment is asked for, so that decoding goes on while
+            the model works.
         runtime: the run's.
+        ahead_bytes: the most memory of windows that lie decoded and waiting.
     """
 
     identity: Identity
     ahead: int
     runtime: Runtime
+    ahead_bytes: int = AHEAD_BYTES
 
     def start_bundle(self) -> None:
         """Starts the background thread."""
-        self._decoder = DecodeAhead(self._decode, self.ahead, self.runtime.tally)
+        self._decoder = DecodeAhead(self._decode, self.ahead_bytes, self.runtime.tally)
 
     def process(self, segment: Segment) -> Iterator[Window]:
         """Hands the segment to the thread and yields what it has decoded of earlier ones."""

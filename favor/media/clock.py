@@ -15,14 +15,15 @@ class Clock:
     Args:
         streams: those that are read.
         zero: the file's time zero on the streams' clocks, in seconds.
+        sample_rate: of the sound that is made of it, in Hz.
 
     Attributes:
-        second: ticks in a second; a multiple of 16,000.
+        second: ticks in a second; a multiple of 1000 and of the sample rate.
     """
 
-    def __init__(self, streams: Iterable[Stream], zero: Fraction) -> None:
+    def __init__(self, streams: Iterable[Stream], zero: Fraction, sample_rate: int = SAMPLE_RATE) -> None:
         bases = {stream.index: Fraction(stream.time_base or 1) for stream in streams}
-        self.second = math.lcm(SAMPLE_RATE, zero.denominator, *(base.denominator for base in bases.values()))
+        self.second = math.lcm(1000, sample_rate, zero.denominator, *(base.denominator for base in bases.values()))
         self._zero = int(zero * self.second)
         self._units = {index: int(base * self.second) for index, base in bases.items()}
 

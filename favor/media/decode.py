@@ -33,11 +33,11 @@ def decode_windows(
 
     Yields:
         One clip per span, in their order: ``audio`` is None if the file has no sound at all, ``frames`` if it has no
-        picture in this span.
+        picture in this span, and either if it is not needed. All frames of a clip have one size.
 
     Raises:
         MediaError: ``truncated`` if the file ends before the span although its header promises more, ``empty_window``
-            if it has neither picture nor sound in the span, and all that `open_container` raises.
+            if it has nothing of what is needed in the span, and all that `open_container` raises.
     """
     done = 0
     try:
@@ -57,7 +57,7 @@ def _decode(
 ) -> Iterator[Clip]:
     with opening.open_container(uri) as container:
         reader = Reader(container, uri, needs, audio_track, planned)
-        for run in _runs(spans):
+        for run in _runs(spans, SEEK_GAP_MS + 2 * needs.sound_margin_ms):
             yield from reader.clips(run)
 
 
@@ -90,11 +90,11 @@ def read_clip(
     return next(decode_windows(uri, [(start_ms, end_ms)], needs, audio_track))
 
 
-def _runs(spans: Sequence[Span]) -> Iterator[list[Span]]:
+def _runs(spans: Sequence[Span], longest_gap_ms: int) -> Iterator[list[Span]]:
     """Groups spans so that reading through the gaps within a group is cheaper than seeking over them."""
     run: list[Span] = []
     for span in spans:
-        if run and span[0] - run[-1][1] > SEEK_GAP_MS:
+        if run and span[0] - run[-1][1] > longest_gap_ms:
             yield run
             run = []
         run.append(span)

@@ -55,7 +55,8 @@ class Fit:
         if across * down > most:
             shrink = math.sqrt(self.max_pixels / (width * height)) / self.multiple
             across, down = (max(1, math.floor(edge * shrink)) for edge in (width, height))
-            across, down = min(across, most // down), min(down, most // across)  # of a strip, one edge is 1
+            across = max(1, min(across, most // down))  # of a strip, one edge has grown to the multiple
+            down = min(down, most // across)
         return across * self.multiple, down * self.multiple
 
 

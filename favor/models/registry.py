@@ -13,7 +13,7 @@ from favor.models.favor.presets import PRESETS
 from favor.models.placement import Placement
 
 ENTRY_POINTS = "favor.models"
-AS_ASKED = Placement()
+AUTO = Placement()
 
 
 def describe(name: str) -> ModelCard:
@@ -29,7 +29,7 @@ def describe(name: str) -> ModelCard:
     return _family(name).describe(name)
 
 
-def open_model(name: str, placement: Placement = AS_ASKED) -> ClipModel:
+def open_model(name: str, placement: Placement = AUTO) -> ClipModel:
     """Loads a model.
 
     Args:

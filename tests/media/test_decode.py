@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from favor.errors import MediaError
+from favor.media.container import opening
 from favor.media.decode import decode_windows, read_clip
 from favor.media.needs import DEFAULT_NEEDS, ClipNeeds, Square
 from favor.media.sampling import spans
@@ -171,3 +172,75 @@ def test_remote_files_are_decoded_like_local_ones(long_clip):
     [remote], [local] = windows("memory://decode/long.mp4", [(20_000, 22_000)]), windows(long_clip, [(20_000, 22_000)])
     np.testing.assert_array_equal(remote.frames, local.frames)
     np.testing.assert_array_equal(remote.audio, local.audio)
+
+
+@pytest.mark.parametrize("rate", [8000, 24_000, 44_100])
+def test_sound_at_another_rate(write_clip, tmp_path, rate):
+    path = str(write_clip(tmp_path / "tone.mkv", 3, audio="pcm_s16le", sample_rate=48_000))
+    needs = ClipNeeds(sample_rate=rate)
+    whole = read_clip(path, needs=needs)
+    assert (len(whole.audio), whole.sample_rate, whole.audio_start) == (3 * rate, rate, 0)
+    usual = read_clip(path).audio[:32_000]
+    loudest = [np.abs(np.fft.rfft(audio)).argmax() for audio in (usual, whole.audio[: 2 * rate])]
+    assert loudest[0] == loudest[1] > 0
+    parts = decode_windows(path, [(0, 1003), (1003, 3000)], needs)
+    np.testing.assert_array_equal(np.concatenate([part.audio for part in parts]), whole.audio)
+
+
+def test_a_margin_of_sound_is_that_of_the_neighbours(long_clip):
+    margins, cuts = ClipNeeds(sound_margin_ms=1500), [(0, 4500), (4500, 9000), (20_000, 25_500), (25_500, 30_000)]
+    [whole] = windows(long_clip, [(0, 30_000)])
+    padded = np.pad(whole.audio, 24_000)
+    for cut, clip in zip(cuts, decode_windows(str(long_clip), cuts, margins), strict=True):
+        assert clip.audio_start == -1.5
+        expected = padded[cut[0] * 16 : cut[1] * 16 + 48_000]
+        np.testing.assert_allclose(clip.audio[: len(expected) - 24_000], expected[:-24_000], atol=2e-4)
+        assert len(clip.audio) == len(expected)
+        [alone] = decode_windows(str(long_clip), [cut], margins)
+        np.testing.assert_allclose(alone.audio, clip.audio, atol=2e-4)
+        [bare] = windows(long_clip, [cut])
+        np.testing.assert_array_equal(clip.frame_times, bare.frame_times)
+
+
+def test_a_margin_alone_fills_no_window(write_clip, tmp_path):
+    path = write_clip(tmp_path / "short.wav", 1, video=None, audio="pcm_s16le")
+    with pytest.raises(MediaError, match=r"no sound in \[1\.5, 2\.5\) s") as caught:
+        list(decode_windows(str(path), [(1500, 2500)], ClipNeeds(sound_margin_ms=1000)))
+    assert caught.value.code == "empty_window"
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "plain.ts"])
+def test_what_the_model_does_not_take_is_not_decoded(write_clip, tmp_path, monkeypatch, name):
+    path, cuts = str(write_clip(tmp_path / name, 4)), [(0, 1500), (1500, 4000)]
+    both = list(decode_windows(path, cuts, DEFAULT_NEEDS))
+    decoded, real = [], opening.decode_packet
+    monkeypatch.setattr(opening, "decode_packet", lambda packet: decoded.append(packet.stream.type) or real(packet))
+    heard = list(decode_windows(path, cuts, ClipNeeds(sees=False)))
+    assert set(decoded) == {"audio"}
+    decoded.clear()
+    seen = list(decode_windows(path, cuts, ClipNeeds(hears=False)))
+    assert set(decoded) == {"video"}
+    for clip, ears, eyes in zip(both, heard, seen, strict=True):
+        assert (ears.frames, eyes.audio) == (None, None)
+        np.testing.assert_array_equal(ears.audio, clip.audio)
+        np.testing.assert_array_equal(eyes.frames, clip.frames)
+        np.testing.assert_array_equal(eyes.frame_times, clip.frame_times)
+
+
+def test_a_file_of_what_the_model_does_not_take_is_empty(clip_without_audio, song_with_cover, clip_with_long_sound):
+    cases = [
+        (clip_without_audio, ClipNeeds(sees=False), "no sound in the whole file"),
+        (song_with_cover, ClipNeeds(hears=False), "no picture in the whole file"),
+        (clip_with_long_sound, ClipNeeds(hears=False), r"no picture in \[10\.0, 11\.0\) s"),
+    ]
+    for path, needs, message in cases:
+        with pytest.raises(MediaError, match=message) as caught:
+            list(decode_windows(str(path), [(10_000, 11_000)], needs))
+        assert caught.value.code == "empty_window"
+
+
+def test_a_long_margin_is_waited_for(clip_with_long_sound):
+    needs = ClipNeeds(sound_margin_ms=36_000)
+    first, _ = decode_windows(str(clip_with_long_sound), [(0, 1000), (1000, 2000)], needs)
+    assert len(first.audio) == 73 * 16_000
+    assert np.abs(first.audio[-1600:]).max() > 0.2

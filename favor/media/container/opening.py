@@ -29,6 +29,7 @@ RAW_FORMATS = frozenset({"h264", "hevc", "m4v", "mpegvideo"})  # formats without
 NO_PRESENTATION_TIMES = RAW_FORMATS | {"avi"}  # formats that say at most when packets are decoded
 RAW_FRAME_RATE = Fraction(25)  # frames a second where nothing says; what players take
 PICTURE_FORMATS = ("image2", "_pipe", "_pix")  # how libavformat's names of still picture formats end
+PIXEL_ASPECTS = (Fraction(1, 4), Fraction(4))  # the flattest and the widest pixels; headers with others are wrong
 MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
 
 
@@ -162,6 +163,12 @@ def frame_rate(stream: VideoStream) -> Fraction:
     """Returns the nominal frames a second: what the codec's header says, else the container's."""
     rates = (stream.codec_context.framerate, stream.average_rate)
     return next((Fraction(rate) for rate in rates if rate and 0 < rate <= MAX_FRAME_RATE), RAW_FRAME_RATE)
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Returns how wide a pixel is for its height: what the container says, else the codec, else 1."""
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    return aspect if PIXEL_ASPECTS[0] <= aspect <= PIXEL_ASPECTS[1] else Fraction(1)
 
 
 def stream_start(stream: Stream) -> Fraction | None:

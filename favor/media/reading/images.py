@@ -1,5 +1,6 @@
 """Choosing and scaling the frames of a window."""
 
+from fractions import Fraction
 from typing import Any, cast
 
 import numpy as np
@@ -57,28 +58,58 @@ def clockwise_degrees(matrix: NDArray[np.int32]) -> int:
     return 180 if d < 0 else 0
 
 
-class FrameScaler:
-    """Turns decoded frames into upright RGB images of one size.
-
-    Coded pixels are taken as they are: squares of the model's size forget the aspect of pixels anyway, and the fields
-    of an interlaced frame blend when it is scaled down. The matrix and range of colours are honoured. HDR keeps its
-    curve and looks pale, for libswscale needs seconds in each pass to undo it.
+class Display:
+    """How the pictures of one stream are shown: in which shape, and turned and mirrored in which way.
 
     Args:
-        size: of the images; None keeps the size of the first of them.
+        pixel_aspect: how wide a coded pixel is for its height.
     """
 
-    def __init__(self, size: FrameSize | None) -> None:
-        self._rule = size
-        self._size: tuple[int, int] | None = None
+    def __init__(self, pixel_aspect: Fraction = Fraction(1)) -> None:
+        self._pixel_aspect = pixel_aspect
         self._matrix: NDArray[np.int32] | None = None
+
+    def matrix(self, frame: VideoFrame) -> NDArray[np.int32]:
+        """Returns the stream's display matrix, which any of its frames tells."""
+        if self._matrix is None:  # read once: PyAV keeps a frame whose side data was read until cycles are collected
+            self._matrix = display_matrix(frame)
+        return self._matrix
+
+    def coded_size(self, frame: VideoFrame, size: FrameSize | None) -> tuple[int, int]:
+        """Returns the width and height to which a frame is scaled before it is turned.
+
+        Args:
+            frame: as decoded.
+            size: of the upright image; None for the frame's own in square pixels, with as many rows as it is coded in.
+        """
+        width, height = max(1, round(frame.width * self._pixel_aspect)), frame.height
+        if size is None:
+            return width, height
+        if clockwise_degrees(self.matrix(frame)) in (90, 270):
+            height, width = size.fitted(height, width)
+            return width, height
+        return size.fitted(width, height)
+
+
+class FrameScaler:
+    """Turns the decoded frames of a window into upright RGB images, all of the size of the first.
+
+    Each is scaled in one step. The fields of an interlaced frame blend when it is scaled down. The matrix and range of
+    colours are honoured. HDR keeps its curve and looks pale, for libswscale needs seconds in each pass to undo it.
+
+    Args:
+        size: of the images; None for that of the picture.
+        display: how the pictures of the stream are shown.
+    """
+
+    def __init__(self, size: FrameSize | None, display: Display) -> None:
+        self._rule = size
+        self._display = display
+        self._size: tuple[int, int] | None = None
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> Image:
         """Returns (H, W, 3) uint8."""
-        if self._matrix is None:  # read once: PyAV keeps a frame whose side data was read until cycles are collected
-            self._matrix = display_matrix(frame)
-        if self._size is None:
-            self._size = self._rule.fitted(frame.width, frame.height) if self._rule else (frame.width, frame.height)
+        self._size = self._size or self._display.coded_size(frame, self._rule)
         scaled = self._reformatter.reformat(frame, *self._size, "rgb24", interpolation="BICUBIC")
-        return upright(scaled.to_ndarray().astype(np.uint8, copy=False), self._matrix)
+        return upright(scaled.to_ndarray().astype(np.uint8, copy=False), self._display.matrix(frame))

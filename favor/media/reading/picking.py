@@ -88,9 +88,9 @@ class NativePicker:
 
     def offer(self, time: int, frame: VideoFrame) -> None:
         """Takes a frame that begins in the window."""
-        if self._steps:
+        if self._steps is not None:
             self._steps.offer(time, frame)
-        if self._every:
+        if self._every is not None:
             self._every.add(time - self._start, frame, times=time < self._end)
             if self._max_frames is not None and len(self._every) > self._max_frames:
                 self._every = None
@@ -98,8 +98,9 @@ class NativePicker:
 
     def frames(self) -> Frames | None:
         """Returns all frames or those at equal steps, None without any."""
-        chosen = self._every or self._steps
-        return chosen.frames() if chosen else None
+        if self._every is not None:
+            return self._every.frames()
+        return self._steps.frames() if self._steps is not None else None
 
 
 class _Collected:

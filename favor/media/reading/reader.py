@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import cast
 
 from av.audio.frame import AudioFrame
@@ -15,9 +16,10 @@ from favor.errors import MediaError
 from favor.media.clip import Clip
 from favor.media.clock import Clock, Instant, Span
 from favor.media.container import duration, opening
+from favor.media.container.joins import JOINABLE
 from favor.media.container.packets import RUN_UP_MS, PacketSource, ReadPosition
 from favor.media.needs import ClipNeeds
-from favor.media.reading.images import FrameScaler
+from favor.media.reading.images import Display, FrameScaler
 from favor.media.reading.keyframes import EntryPoints, is_plannable
 from favor.media.reading.picking import make_picker
 from favor.media.reading.picture_decoder import PictureDecoder
@@ -41,7 +43,8 @@ class Reader:
         planned: whether to leave out pictures that no window needs.
 
     Raises:
-        MediaError: ``no_streams`` if the file has neither picture nor sound.
+        MediaError: ``no_streams`` if the file has neither picture nor sound, ``empty_window`` if it has only what is
+            not needed.
     """
 
     def __init__(
@@ -54,21 +57,27 @@ class Reader:
     ) -> None:
         self._uri = uri
         self._needs = needs
-        self._video, self._audio = opening.usable_streams(container, uri, audio_track)
-        streams: list[Stream] = [stream for stream in (self._video, self._audio) if stream]
-        for stream in streams:
+        video, audio = opening.usable_streams(container, uri, audio_track)
+        self._video, self._audio = video if needs.sees else None, audio if needs.hears else None
+        decoded: list[Stream] = [stream for stream in (self._video, self._audio) if stream]
+        if not decoded:
+            raise MediaError("empty_window", f"{uri}: no {'picture' if needs.sees else 'sound'} in the whole file")
+        for stream in decoded:
             stream.codec_context.thread_count = 1  # work is spread over processes; threads cost 15 % more CPU
-        self._clock = Clock(streams, opening.time_zero(container))
+        self._decoded = frozenset(stream.index for stream in decoded)
+        joinable = container.format.name in JOINABLE  # there, where time begins anew is told by both streams
+        streams: list[Stream] = [stream for stream in (video, audio) if stream] if joinable else decoded
+        self._clock = Clock(streams, opening.time_zero(container), needs.sample_rate)
         self._declared = duration.declared_duration(container)
         self._still = opening.is_still(container)
         self._packets = PacketSource(container, uri, streams, self._clock)
-        self._scale = FrameScaler(needs.frame_size)
-        self._placer = SoundPlacer(self._clock.second)
+        self._placer = SoundPlacer(self._clock.second, needs.sample_rate)
         self._standing: tuple[int, VideoFrame] | None = None
         self._plan: SkipPlan[Packet] | None = None
         if self._video:
             times_stored = opening.has_presentation_times(container)
             self._planned = planned and times_stored and not self._still and is_plannable(self._video)
+            self._display = Display(Fraction(1) if self._still else opening.pixel_aspect(self._video))
             self._pictures = PictureDecoder(self._video, self._clock, times_stored, strict=self._planned)
 
     def clips(self, run: list[Span]) -> Iterator[Clip]:
@@ -93,9 +102,10 @@ class Reader:
             yield self._clip(window)
 
     def _go_to(self, run: list[Span]) -> ReadPosition[int]:
-        ticks, sought = self._clock.milliseconds, self._packets.seek(run[0][0])
+        ticks, first = self._clock.milliseconds, max(run[0][0] - self._needs.sound_margin_ms, 0)
+        sought = self._packets.seek(first)
         if sought:
-            self._placer, self._standing = SoundPlacer(self._clock.second), None
+            self._placer, self._standing = SoundPlacer(self._clock.second, self._needs.sample_rate), None
         if self._video:
             if sought:
                 self._pictures.restart()
@@ -104,16 +114,21 @@ class Reader:
             if self._planned:
                 spans = [(ticks(start), ticks(end)) for start, end in run]
                 self._plan = SkipPlan(Wanted(spans, self._needs, self._clock.second), spans[-1][1], sought)
-        return ReadPosition(ticks(max(run[0][0] - RUN_UP_MS, 0)) if sought else 0, self._clock.second)
+        return ReadPosition(ticks(max(first - RUN_UP_MS, 0)) if sought else 0, self._clock.second)
 
     @property
     def _settled(self) -> Instant:
         return self._plan.settled if self._plan else -math.inf
 
     def _window(self, span: Span) -> WindowBuffer:
-        start, end = map(self._clock.milliseconds, span)
-        picture = make_picker(self._needs, start, end, self._clock.second, self._scale) if self._video else None
-        return WindowBuffer(span, self._clock, picture, SoundTrack(*span) if self._audio else None)
+        needs, picture, sound = self._needs, None, None
+        if self._video:
+            start, end = map(self._clock.milliseconds, span)
+            scale = FrameScaler(needs.frame_size, self._display)
+            picture = make_picker(needs, start, end, self._clock.second, scale)
+        if self._audio:
+            sound = SoundTrack(*span, needs.sample_rate, needs.sound_margin_ms)
+        return WindowBuffer(span, self._clock, picture, sound)
 
     def _actions(self) -> Iterator[tuple[Packet, Action]]:
         """Yields the packets in the file's order, each with what is to be done with it."""
@@ -140,6 +155,8 @@ class Reader:
         start = packet.dts if packet.pts is None else packet.pts
         if start is not None:
             progress.pass_by(self._clock.time(packet.stream_index, start + (packet.duration or 0)))
+        if packet.stream_index not in self._decoded:
+            return
         is_picture = self._video is not None and packet.stream_index == self._video.index
         try:
             self._decode_picture(packet, action, windows) if is_picture else self._decode_sound(packet, windows)

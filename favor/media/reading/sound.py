@@ -1,4 +1,4 @@
-"""Placing sound: decoded audio becomes 16 kHz mono samples at the times the file gives them."""
+"""Placing sound: decoded audio becomes mono samples of one rate at the times the file gives them."""
 
 import functools
 import math
@@ -14,11 +14,11 @@ from favor.media.clip import SAMPLE_RATE, Samples
 JUMP_MS = 10  # one hop of Whisper's spectrogram; less is rounding (milliseconds in Matroska)
 FULL_SCALE = np.float32(2**-15)  # of 16 bits
 UNSIGNED = frozenset({"u8", "u8p"})  # formats whose zero is not silence
-CHUNK = SAMPLE_RATE // 4  # samples that the resampler returns at once
+CHUNKS_A_SECOND = 4  # samples that the resampler returns at once
 
 
 class SoundPlacer:
-    """Resamples a stream of decoded audio and says where on the 16 kHz grid its samples belong.
+    """Resamples a stream of decoded audio and says where on the grid of samples each of them belongs.
 
     The resampler runs on while the timestamps do; where they jump, or the format changes, it starts anew at the
     new time, so that silence, gaps and overlaps in the file stay where they are. It always starts where the grids of
@@ -26,10 +26,12 @@ class SoundPlacer:
 
     Args:
         second: ticks in a second of the clock that frames are timed by.
+        sample_rate: of the result, in Hz.
     """
 
-    def __init__(self, second: int) -> None:
+    def __init__(self, second: int, sample_rate: int = SAMPLE_RATE) -> None:
         self._second = second
+        self._sample_rate = sample_rate
         self._jump = JUMP_MS * second // 1000
         self._resampler: AudioResampler | None = None
         self._format: tuple[object, ...] = ()
@@ -64,12 +66,12 @@ class SoundPlacer:
 
     def _start(self, time: int, frame: AudioFrame) -> None:
         # 16 bits, as Whisper was trained: mixed so as never to be louder than the source
-        self._resampler = AudioResampler("s16", "mono", SAMPLE_RATE, CHUNK)
+        self._resampler = AudioResampler("s16", "mono", self._sample_rate, self._sample_rate // CHUNKS_A_SECOND)
         self._began, self._fed = time, 0
         rate, start = frame.sample_rate, Fraction(time, self._second)
-        lead = round(start * rate) % (rate // math.gcd(rate, SAMPLE_RATE))  # source samples since the grids met
-        self._position = round((start - Fraction(lead, rate)) * SAMPLE_RATE)
-        self._silence = round(start * SAMPLE_RATE) - self._position
+        lead = round(start * rate) % (rate // math.gcd(rate, self._sample_rate))  # source samples since the grids met
+        self._position = round((start - Fraction(lead, rate)) * self._sample_rate)
+        self._silence = round(start * self._sample_rate) - self._position
         if lead:
             list(self._resample(_silence(lead, frame)))
 
@@ -93,29 +95,41 @@ def _silence(samples: int, like: AudioFrame) -> AudioFrame:
 
 
 class SoundTrack:
-    """The sound of one window; silence where the file has none.
+    """The sound of one window, and of a margin on both sides; silence where the file has none.
+
+    Args:
+        start_ms: when the window begins.
+        end_ms: when it ends.
+        sample_rate: of the sound, in Hz.
+        margin_ms: how much sound before the window and behind it is collected too.
 
     Attributes:
-        start: where the window begins on the file's 16 kHz grid.
-        heard: whether the file has had sound for any of it.
-        full: whether the sound has reached the window's end.
+        margin_ms: likewise.
+        sample_rate: likewise.
+        start: where the sound begins on the file's grid of samples, before the file's own start perhaps.
+        heard: whether the file has had sound for any of the window.
+        full: whether the sound has reached its end.
     """
 
-    def __init__(self, start_ms: int, end_ms: int) -> None:
+    def __init__(self, start_ms: int, end_ms: int, sample_rate: int = SAMPLE_RATE, margin_ms: int = 0) -> None:
         self.heard = self.full = False
-        self.start = start_ms * SAMPLE_RATE // 1000
-        self._count = (end_ms - start_ms) * SAMPLE_RATE // 1000
+        self.sample_rate = sample_rate
+        self.margin_ms = margin_ms
+        moments = (start_ms - margin_ms, start_ms, end_ms, end_ms + margin_ms)
+        self.start, *window, end = (moment * sample_rate // 1000 for moment in moments)
+        self._count = end - self.start
+        self._window = tuple(position - self.start for position in window)
 
     @functools.cached_property
     def samples(self) -> Samples:
-        """(n,) float32, 16 for each millisecond of the window; they take memory from the first sound on."""
+        """(n,) float32 of the window and its margins; they take memory from the first sound on."""
         return np.zeros(self._count, np.float32)
 
     def place(self, position: int, samples: Samples) -> None:
         """Copies what belongs into the window.
 
         Args:
-            position: where on the file's 16 kHz grid the first sample belongs.
+            position: where on the file's grid the first sample belongs.
             samples: (n,) float32.
         """
         first = position - self.start
@@ -124,4 +138,5 @@ class SoundTrack:
         if last <= 0 or first >= self._count:
             return
         self.samples[max(first, 0) : last] = samples[max(-first, 0) : self._count - first]
-        self.heard = True
+        window_start, window_end = self._window
+        self.heard = self.heard or (first < window_end and last > window_start)

@@ -26,7 +26,7 @@ class WindowBuffer:
     def __init__(self, span: Span, clock: Clock, picture: FramePicker | None, sound: SoundTrack | None) -> None:
         self.start, self.end = map(clock.milliseconds, span)
         self._span = span
-        self._latest = self.end + clock.milliseconds(MAX_LAG_MS)
+        self._latest = self.end + clock.milliseconds(MAX_LAG_MS + (sound.margin_ms if sound else 0))
         self.picture = picture
         self.sound = sound
         self._packets = {"video": [0, 0], "audio": [0, 0]}  # good and broken ones
@@ -59,14 +59,19 @@ class WindowBuffer:
         """Returns what has been collected.
 
         Raises:
-            MediaError: ``damaged`` if most of its picture or sound cannot be decoded, ``empty_window`` if there was
-                neither.
+            MediaError: ``damaged`` if most of its picture or sound cannot be decoded, ``empty_window`` if none of what
+                is collected was there.
         """
         for kind, (good, broken) in self._packets.items():
             if broken > good:
                 raise MediaError("damaged", f"{uri}: {broken} of {good + broken} {kind} packets of {self} are damaged")
         frames, frame_times = (self.picture and self.picture.frames()) or (None, None)
         if frames is None and not (self.sound and self.sound.heard):
-            raise MediaError("empty_window", f"{uri}: neither picture nor sound in {self}")
-        audio = self.sound.samples if self.sound else None
-        return Clip(frames=frames, frame_times=frame_times, audio=audio, still=still)
+            streams = {"picture": self.picture, "sound": self.sound}
+            missing = [name for name, stream in streams.items() if stream]
+            what = f"neither {' nor '.join(missing)}" if len(missing) == 2 else f"no {missing[0]}"
+            raise MediaError("empty_window", f"{uri}: {what} in {self}")
+        if self.sound is None:
+            return Clip(frames, frame_times=frame_times, still=still)
+        start = -self.sound.margin_ms / 1000
+        return Clip(frames, self.sound.samples, frame_times, still, self.sound.sample_rate, start)

@@ -88,6 +88,20 @@ def seen(path, duration):
     return begins(white, np.array([start for start, _ in windows]) / 1000)
 
 
+@pytest.mark.parametrize("needs", [ClipNeeds(sees=False), ClipNeeds(SMALL.frames_per_second, hears=False)])
+def test_one_stream_alone_is_where_it_is_with_the_other(joined, needs):
+    """A part's sound ends before its picture, and the next part begins behind both."""
+    parts = [{"seconds": 2.0, "sound_seconds": 1.4}, {"seconds": 2.0, "sound_seconds": 1.2}, {"seconds": 2.0}]
+    path, windows = joined("joined.ts", parts, **MPEG2), [(0, 1500), (1500, 3000), (3000, 6000)]
+    both, alone = (list(decode_windows(path, windows, some)) for some in (ClipNeeds(), needs))
+    for clip, part in zip(both, alone, strict=True):
+        if needs.hears:
+            np.testing.assert_array_equal(part.audio, clip.audio)
+        else:
+            np.testing.assert_array_equal(part.frame_times, clip.frame_times)
+            np.testing.assert_array_equal(part.frames, clip.frames)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_that_can_be_joined(joined, name):
     parts = ORDERS["long_short"]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import fsspec
@@ -17,7 +18,7 @@ from favor.media import decode
 from favor.media.corpus.files import MediaFile
 from favor.media.isolation import process
 from favor.media.isolation.decoder import IsolatedDecoder
-from favor.media.needs import DEFAULT_NEEDS, ClipNeeds, Square
+from favor.media.needs import DEFAULT_NEEDS, ClipNeeds, Fit, Square
 from favor.media.probe import probe
 
 PLANTED = (sys.executable, str(Path(__file__).with_name("planted_child.py")))
@@ -80,15 +81,22 @@ def wait_for_end(pid):
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_clips_are_those_of_this_process(decoder, plain_clip):
-    theirs = [
-        clip for _, clip in decoder.windows(str(plain_clip), SPANS, dataclasses.replace(SMALL, frame_rule="released"))
-    ]
-    ours = list(decode.decode_windows(str(plain_clip), SPANS, dataclasses.replace(SMALL, frame_rule="released")))
+@pytest.mark.parametrize(
+    "needs",
+    [
+        dataclasses.replace(SMALL, frame_rule="released"),
+        ClipNeeds(Fraction(3, 2), "even", Fit(14, 2000), 4, True, True, 24_000, None, 250),
+        ClipNeeds(frames_per_second=None, hears=False),
+    ],
+)
+def test_clips_are_those_of_this_process(decoder, plain_clip, needs):
+    theirs = [clip for _, clip in decoder.windows(str(plain_clip), SPANS, needs)]
+    ours = list(decode.decode_windows(str(plain_clip), SPANS, needs))
     for one, other in zip(theirs, ours, strict=True):
         np.testing.assert_array_equal(one.frames, other.frames)
         np.testing.assert_array_equal(one.frame_times, other.frame_times)
         np.testing.assert_array_equal(one.audio, other.audio)
+        assert (one.sample_rate, one.audio_start) == (other.sample_rate, other.audio_start)
 
 
 def test_missing_parts_and_stills_come_across(decoder, clip_without_audio, photograph, song_with_cover):

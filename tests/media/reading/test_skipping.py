@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -94,8 +96,9 @@ def test_pictures_are_the_same_as_those_of_decoding_all(write_clip, tmp_path, gr
         tmp_path / name, 14, video=codec, audio=None, frame_rate=24, picture=grain, size=(80, 64), video_options=options
     )
     cuts = [(0, 1300), (1300, 2700), (12_700, 13_500)]
-    for rule in ("even", "released"):
-        needs = ClipNeeds(frame_rule=rule)
+    rates = (2, 1, 4, Fraction(3, 2), None)
+    all_needs = [ClipNeeds(frames_per_second=rate and Fraction(rate)) for rate in rates]
+    for needs in (*all_needs, ClipNeeds(frame_rule="released"), ClipNeeds(max_frames=1)):
         planned, full = (list(decode._decode(str(path), cuts, needs, None, planned)) for planned in (True, False))
         for one, other in zip(planned, full, strict=True):
             np.testing.assert_array_equal(one.frames, other.frames)

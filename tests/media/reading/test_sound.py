@@ -84,3 +84,28 @@ def test_a_track_takes_the_part_that_belongs_to_it():
     track = SoundTrack(1000, 1010)
     track.place(15_990, np.arange(300, dtype=np.float32))
     np.testing.assert_array_equal(track.samples, np.arange(10, 170))
+
+
+def test_a_margin_is_filled_but_not_heard():
+    track = SoundTrack(1000, 2000, sample_rate=16_000, margin_ms=250)
+    assert track.start == 12_000
+    track.place(12_000, np.ones(4000, np.float32))
+    track.place(32_000, np.ones(1000, np.float32))
+    assert (track.heard, track.full) == (False, False)
+    track.place(16_000, np.full(10, 0.5, np.float32))
+    track.place(33_000, np.ones(9000, np.float32))
+    assert (track.heard, track.full) == (True, True)
+    assert len(track.samples) == 24_000
+    assert track.samples.sum() == 4000 + 5 + 4000
+
+
+def test_a_margin_before_the_start_of_the_file_is_silence():
+    track = SoundTrack(0, 10, margin_ms=10)
+    track.place(0, np.ones(1000, np.float32))
+    np.testing.assert_array_equal(track.samples, np.repeat([0, 1, 1], 160))
+
+
+def test_tracks_of_any_rate_meet_without_a_seam():
+    tracks = [SoundTrack(start, start + 7, sample_rate=44_100) for start in range(0, 700, 7)]
+    ends = [track.start + len(track.samples) for track in tracks]
+    assert ends == [*(track.start for track in tracks[1:]), 700 * 44_100 // 1000]

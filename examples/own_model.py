@@ -1,0 +1,61 @@
+"""A model of your own, which all commands know by its name once this folder is installed.
+
+    pip install ./examples
+    favor caption films --model brightness --output out
+
+``pyproject.toml`` beside this file registers ``FAMILY`` as an entry point of the group ``favor.models``, under the name
+``brightness``. A real family loads its weights in ``open``; decoding, batches, failures and tables are done for it.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import favor
+
+CARD = favor.ModelCard(
+    name="brightness",
+    revision="1",  # another one whenever the same question may get another answer
+    trained=True,
+    knows="how bright a picture is, and how loud a sound",
+    needs=favor.ClipNeeds(frames_per_second=Fraction(1), frame_size=favor.Square(64)),
+    prompts=favor.TaskPrompts(caption="How bright and how loud is it?"),
+)
+
+
+class Brightness:
+    """Measures instead of thinking, and so needs no weights."""
+
+    card, device = CARD, "cpu"
+
+    def encode(self, clips: Sequence[favor.Clip]) -> list[str]:
+        """Measures each clip, once for all questions."""
+        return [f"{_brightness(clip)} and {_loudness(clip)}" for clip in clips]
+
+    def answer(
+        self, encoded: Sequence[str], prompts: Sequence[favor.Prompt], options: favor.GenerationOptions
+    ) -> list[favor.Answer]:
+        """Answers each prompt about its clip."""
+        return [favor.Answer(measured) for measured, _ in zip(encoded, prompts, strict=True)]
+
+
+class Family:
+    """What the entry point gives."""
+
+    def describe(self, name: str) -> favor.ModelCard:
+        """Returns the card; nothing is loaded for it."""
+        return CARD
+
+    def open(self, name: str, placement: favor.Placement) -> Brightness:
+        """Loads the model."""
+        return Brightness()
+
+
+FAMILY = Family()
+
+
+def _brightness(clip: favor.Clip) -> str:
+    return "unseen" if clip.frames is None else "bright" if clip.frames.mean() > 127 else "dark"
+
+
+def _loudness(clip: favor.Clip) -> str:
+    return "unheard" if clip.audio is None else "loud" if (clip.audio**2).mean() > 0.01 else "quiet"
