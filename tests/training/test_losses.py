@@ -6,6 +6,8 @@ from safetensors import safe_open
 
 from favor.training.losses import diversity_loss
 
+pytestmark = pytest.mark.numeric
+
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 

@@ -1,9 +1,12 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
 from favor.language import build_llm
 from favor.training.pretraining.codes import FactCodes, leave_adapters, let_attend, name_codes
 from favor.training.pretraining.facts import KINDS, NAMES, PLACES
+
+pytestmark = pytest.mark.numeric
 
 WIDTH = 32
 
@@ -74,5 +77,5 @@ def test_without_its_adapters_an_llm_says_what_its_base_says(tiny):
                 parameter.fill_(0.1)
         expected, adapted = base(ids).logits, tiny.llm(ids).logits
         leave_adapters(tiny)
-        torch.testing.assert_close(tiny.llm(ids).logits, expected)
+        torch.testing.assert_close(tiny.llm(ids).logits, expected, atol=1e-4, rtol=1e-4)
     assert not adapted.allclose(expected, atol=0.1)

@@ -5,6 +5,8 @@ from torch import nn
 from favor.training.pretraining import loop
 from favor.training.pretraining.loop import Course, learn, share_of_rate
 
+pytestmark = pytest.mark.numeric
+
 RATE = 1e-2
 
 

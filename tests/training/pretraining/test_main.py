@@ -8,6 +8,8 @@ from favor.training.pretraining.codes import FactCodes
 from favor.training.pretraining.learning import Learning
 from favor.training.pretraining.lessons import Lessons
 
+pytestmark = pytest.mark.numeric
+
 SMALL = "--clips", "2", "--scenes", "2", "--workers", "0", "--device", "cpu"
 
 
