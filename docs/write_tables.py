@@ -1,14 +1,16 @@
-"""Writes docs/tables.md: every column of every table, every code of failures, and the schema versions.
+"""Writes docs/tables.md: every column of every table, every code of failures, schema versions and exit codes.
 
 Run it as ``python docs/write_tables.py`` after a change of any of them; a test says when the page is out of date.
 """
 
+import enum
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.output.tables import SCHEMA_VERSION, TABLES, Table
-from transforms.codes import FAILURE_CODES
+from jobs.command import ComparisonExitCode, ExitCode
+from pipeline.output.tables import SCHEMA_VERSION, TABLES, Table, attribute_docs
+from transforms.failures import FAILURE_CODES
 
 PAGE = Path(__file__).with_name("tables.md")
 INTRODUCTION = """\
@@ -43,7 +45,7 @@ nor given another meaning.
 def page() -> str:
     """Returns the whole page."""
     alike = itertools.groupby(TABLES.values(), lambda table: (table.row_type, table.keys, table.order))
-    return "\n".join([INTRODUCTION, *(_tables(list(tables)) for _, tables in alike), _codes(), VERSIONS])
+    return "\n".join([INTRODUCTION, *(_tables(list(tables)) for _, tables in alike), _codes(), VERSIONS, _exit_codes()])
 
 
 def _tables(tables: Sequence[Table]) -> str:
@@ -73,6 +75,25 @@ def _codes() -> str:
     codes = [(f"`{kind.code}`", ", ".join(kind.stages), kind.meaning) for kind in FAILURE_CODES.values()]
     rows = "\n".join(_rows(("code", "stage", "meaning"), codes))
     return f"## Codes of failures\n\nThe column `code` of `failures`, and the stages in which each arises.\n\n{rows}\n"
+
+
+def _exit_codes() -> str:
+    commands, comparison = ("\n".join(_statuses(codes)) for codes in (ExitCode, ComparisonExitCode))
+    return f"""\
+## Exit codes
+
+{commands}
+
+`favor diff --exit-code` ends as the tool diff does:
+
+{comparison}
+"""
+
+
+def _statuses(codes: type[enum.IntEnum]) -> Iterator[str]:
+    meanings = attribute_docs(codes)
+    rows = [(str(code.value), _sentence(meanings[code.name]).replace("``", "`")) for code in codes]
+    return _rows(("status", "meaning"), rows)
 
 
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.command import ComparisonExitCode, ExitCode
 from pipeline.output.tables import TABLES
-from transforms.codes import FAILURE_CODES
+from transforms.failures import FAILURE_CODES
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,3 +29,9 @@ def test_the_page_has_every_column_and_every_code(write_tables):
         for column in table.columns:
             assert f"| `{column.name}` | {column.type} | {'yes' if column.nullable else 'no'} | " in page
     assert all(f"| `{code}` | " in page for code in FAILURE_CODES)
+
+
+def test_the_page_has_every_exit_code(write_tables):
+    page = write_tables.page()
+    for code in (*ExitCode, *ComparisonExitCode):
+        assert f"\n| {code.value} | " in page
