@@ -15,7 +15,7 @@ from pipeline.output import journal  # noqa: E402 - behind what must come first
 WORKER = "worker"
 
 
-def run_worker() -> None:
+def main() -> None:
     journal.FLUSH_SECONDS = 0.05
     supervisor.WORKER_COMMAND = (sys.executable, __file__, WORKER)
     if sys.argv[1:] == [WORKER]:
@@ -23,10 +23,10 @@ def run_worker() -> None:
 
         work()
     else:
-        from jobs.main import run_worker as favor
+        from jobs.main import main as favor
 
         favor()
 
 
 if __name__ == "__main__":
-    run_worker()
+    main()

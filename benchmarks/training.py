@@ -8,7 +8,7 @@ import time
 from favor.models.favor.model import FavorModel
 from favor.training.mixing import draw_batch
 from favor.training.objective import Objective
-from favor.training.parts import set_free
+from favor.training.parts import unfreeze
 from favor.training.recipe import Mix, Parts, Stage
 from favor.training.sources import WorldSource, batch_generator
 
@@ -20,7 +20,7 @@ def cost(model: FavorModel, kind: str, questions: int) -> tuple[float, float, in
     """CPU milliseconds of an example in training, and those of its clip in making, and examples of a batch."""
     parts = Parts(image_qformer="full", language="full")
     stage = Stage(kind, 1, parts, Mix(**{kind: 1}), clips=8, questions=questions, dropout="none", matching=0)
-    set_free(model, stage)
+    unfreeze(model, stage)
     objective, examples, spent, made = Objective(model), 0, 0.0, 0.0
     for number in range(BATCHES + 1):
         began = time.process_time()
