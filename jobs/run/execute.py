@@ -9,7 +9,6 @@ import click
 
 if TYPE_CHECKING:
     from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions
-    from pipeline.reporting.report import Summary
     from transforms.elements import Question
 
 INTERRUPTED = "interrupted; the same command goes on where it stopped"
@@ -39,24 +38,16 @@ def execute(
     """
     from pipeline.inputs import worded
     from pipeline.options import RunOptions
+    from pipeline.output.metadata import UNTRAINED
     from pipeline.run import run
 
     asked = tuple(worded(question, model.card) for question in questions)
     options = RunOptions(dataclasses.replace(corpus, questions=asked), model, output, execution)
     if not model.card.trained:
-        click.echo(f"{model.card.name} is untrained: its text means nothing", err=True)
+        click.echo(f"{model.card.name} is {UNTRAINED}", err=True)
     summary = run(options, overwrite)
     click.echo(str(summary))
     if summary.missing:
         raise click.ClickException(f"{summary.missing} windows came to no end: rows were lost")
     if not summary.counts["files_readable"]:
-        raise click.ClickException(_why_nothing(summary, output.directory))
-
-
-def _why_nothing(summary: Summary, output: str) -> str:
-    from pipeline.output.reader import open_output
-    from transforms.rows import FAILURES
-
-    for row in open_output(output).table(FAILURES).head(1, columns=["message"]).to_pylist():
-        return f"no file could be read; the first failure: {row['message']}"
-    return f"nothing is left of the corpus: {summary.counts['files_left_out']} files are excluded or not in the sample"
+        raise click.ClickException(summary.why_nothing())

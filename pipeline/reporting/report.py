@@ -12,8 +12,10 @@ from favor.structs import to_json
 from pipeline.options import LOCAL_RUNNER, RunOptions
 from pipeline.output.directory import REPORT_FILE, OutputDirectory
 from pipeline.output.metadata import package_versions
+from pipeline.output.reader import open_output
 from pipeline.reporting.verdict import verdict
 from transforms.counts import Counts
+from transforms.rows import FAILURES
 
 WINDOW_COUNTS = ("planned", "succeeded", "failed", "skipped", "failed_before")
 
@@ -77,6 +79,13 @@ class Summary:
     def write(self, storage: OutputDirectory) -> None:
         """Puts the report into the output."""
         storage.write(json.dumps(self.report(), indent=2).encode(), REPORT_FILE)
+
+    def why_nothing(self) -> str:
+        """Says why no file was read, in the words of the first failure in the output if there is one."""
+        failures = open_output(self.options.output.directory).table(FAILURES)
+        for row in failures.head(1, columns=["message"]).to_pylist():
+            return f"no file could be read; the first failure: {row['message']}"
+        return f"nothing is left of the corpus: {self.counts['files_left_out']} files are excluded or not in the sample"
 
     @property
     def _skipped(self) -> str:
