@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from pipeline.reporting.report import Summary
     from transforms.elements import Question
 
-INTERRUPTED = "interrupted; the same command goes on where it stopped"
-
 
 def execute(
     questions: tuple[Question, ...],

@@ -10,7 +10,7 @@ from favor.media.needs import ClipNeeds
 from favor.media.sampling import SCENES, Windowing
 from favor.models.base import GenerationOptions, ModelCard, TaskPrompts
 from favor.models.placement import Placement
-from pipeline.options import CorpusOptions, ModelOptions, OutputOptions, RunOptions
+from pipeline.options import THIRTY_SECONDS, CorpusOptions, ModelOptions, OutputOptions, RunOptions
 from pipeline.output.directory import RUN_FILE, OutputDirectory
 from pipeline.output.formats import Layout
 from pipeline.output.tables import SCHEMA_VERSION
@@ -34,10 +34,10 @@ def claimed(
     overwrite=False,
     labels=None,
     card=CARD,
-    windowing=Windowing(),
+    windowing=THIRTY_SECONDS,
     dtype="auto",
     beams=1,
-    by=None,  # noqa: B008
+    by=None,
 ):
     """Claims an output for a run that fills tables, and returns what is written there then."""
     questions = tuple(Question(table, "q", "What?") for table in tables)
