@@ -30,7 +30,11 @@ setup(
     long_description_content_type="text/markdown",
     keywords=["video", "captioning", "question answering", "speech", "multimodal", "apache beam", "parquet"],
     license_expression="Apache-2.0 AND MIT AND MIT-Festival",
-    license_files=["LICENSE", "favor/weights/favor-mini/LICENSE-whisper.txt", "favor/synthetic/**/NOTICE"],
+    license_files=[
+        "LICENSE",
+        "favor/weights/favor-mini/LICENSE-whisper.txt",
+        "favor/synthetic/rendering/voice_bank/NOTICE",
+    ],
     python_requires=">=3.11",
     packages=find_packages(
         include=["favor", "favor.*", "transforms", "transforms.*", "pipeline", "pipeline.*", "jobs", "jobs.*"]
@@ -41,9 +45,7 @@ setup(
             "weights/**/*.md",
             "weights/**/*.txt",
             "weights/**/*.safetensors",
-            "synthetic/**/NOTICE",
-            "synthetic/**/*.json",
-            "synthetic/**/*.opus",
+            "synthetic/rendering/voice_bank/*",
             "py.typed",
         ]
     },
@@ -79,7 +81,7 @@ setup(
         "gcp": ["apache-beam[gcp]"],
         "s3": S3,
     },
-    entry_points={"console_scripts": ["favor=favor.command:launch"]},
+    entry_points={"console_scripts": ["favor=favor.command:run_command"]},
     classifiers=[
         "Operating System :: POSIX",
         "Programming Language :: Python :: 3.11",

@@ -9,10 +9,10 @@ SHIPPED = (
     "favor/py.typed",
     "favor/weights/favor-mini/model.safetensors",
     "favor/weights/favor-mini/LICENSE-whisper.txt",
-    "favor/synthetic/*NOTICE",
+    "favor/synthetic/rendering/voice_bank/NOTICE",
     "*.dist-info/licenses/LICENSE",
     "*.dist-info/licenses/favor/weights/favor-mini/LICENSE-whisper.txt",
-    "*.dist-info/licenses/favor/synthetic/*NOTICE",
+    "*.dist-info/licenses/favor/synthetic/rendering/voice_bank/NOTICE",
 )
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]  # site-packages, or a checkout: the 
 PACKAGES = ("transforms", "pipeline", "jobs")
 
 
-def launch() -> None:
+def run_command() -> None:
     """Runs the command line, or exits with one line if foreign packages hide ours."""
     hiding = find_foreign()
     if hiding:

@@ -2,5 +2,5 @@
 
 The parts of the large model come trained; those of favor-mini do not, and the answers' loss alone would teach them
 slowly. So the ViT is told what lies on each patch, the Q-Formers which tokens to make, and the LLM what stands in these
-tokens until they are made. ``python -m mini`` reads one model folder and writes another.
+tokens until they are made. ``python -m mini.pretrain`` reads one model folder and writes another.
 """

@@ -4,7 +4,7 @@ In each step the LLM answers questions about scenes. At first facts stand where 
 it learns to tell what is true, while ViT and Q-Formers learn to make these very tokens out of pictures and sound; from
 ``--join`` on what is perceived is told. The speech encoder stays as it is.
 
-Run it as ``python -m mini MODEL OUTPUT``, on a GPU if there is one. It goes on from an earlier
+Run it as ``python -m mini.pretrain MODEL OUTPUT``, on a GPU if there is one. It goes on from an earlier
 output with ``--join 0`` and the number of the ``--first`` batch that was not met.
 """
 

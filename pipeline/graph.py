@@ -8,7 +8,7 @@ from pipeline.output.journal import Journal
 from pipeline.output.record import RecordAnswers, RecordFailures, RecordMedia
 from transforms.corpus import ListCorpus, PlanSegments
 from transforms.decode import DecodeWindows
-from transforms.generate import ClipModelHandler, route
+from transforms.generate import ClipModelHandler, Route
 from transforms.rows import FAILURES, MEDIA
 from transforms.runtime import Runtime
 
@@ -58,7 +58,7 @@ def build_graph(
     generated = (
         decoded.windows
         | "Generate" >> RunInference(handler)
-        | "Route" >> beam.ParDo(route).with_outputs(FAILURES, main="answered")
+        | "Route" >> beam.ParDo(Route(runtime)).with_outputs(FAILURES, main="answered")
     )
 
     generated.answered | "RecordAnswers" >> beam.ParDo(RecordAnswers(journal, runtime))

@@ -10,7 +10,7 @@ from favor.models.base import GenerationOptions, ModelCard
 from favor.models.placement import Placement, choose_device
 from favor.models.registry import describe
 from pipeline.output.formats import PLAIN, Layout
-from transforms.elements import LANGUAGE_PLACEHOLDER, WHOLE_CORPUS, Identity, Question, Shard
+from transforms.elements import LANGUAGE_PLACEHOLDER, WHOLE_CORPUS, Identity, Question, Shard, identify
 from transforms.history import NO_RETRIES, RetryPolicy
 
 CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
@@ -85,8 +85,7 @@ class ModelOptions:
 
     def identity(self, windowing: Windowing) -> Identity:
         """Returns what decides the ids of this model's rows about windows that are cut like this."""
-        precision = f"{self.placement.dtype}, {self.placement.quantization or 'not'} quantized"
-        return Identity(self.card.name, self.card.revision, precision, windowing, self.card.needs, self.generation)
+        return identify(self.card, self.placement, windowing, self.generation)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -201,3 +202,42 @@ def tiny(tiny_folder):
     from favor.models.favor.model import FavorModel
 
     return FavorModel.from_pretrained(tiny_folder, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Random inputs do not depend on which tests ran before in the same process."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+def _leads(model, clip, question, token_ids):
+    """Measures by how much each token of an answer is likelier than any other, given the tokens before it.
+
+    Sums are rounded differently on another processor and in another batch, by 1e-5 or so: greedy search is sure to
+    choose a token that leads by more, and may choose either of two that are as likely.
+
+    Args:
+        model: a FavorModel.
+        clip: a clip or its features; it is shown by itself.
+        question: the question about it.
+        token_ids: the tokens of the answer.
+
+    Returns:
+        (tokens,) in nats; below zero where another token is likelier.
+    """
+    import torch
+
+    with torch.no_grad():
+        prompt, _ = model.prompt_embeddings([clip], [question])
+        ids = torch.tensor(token_ids)[None]
+        inputs = torch.cat([prompt, model.llm.get_input_embeddings()(ids[:, :-1])], dim=1)
+        logits = model.llm(inputs_embeds=inputs).logits[:, -ids.shape[1] :].float()
+    others = logits.scatter(-1, ids[..., None], -torch.inf).amax(-1)
+    return (logits.gather(-1, ids[..., None]).squeeze(-1) - others)[0]
+
+
+@pytest.fixture(scope="session")
+def leads():
+    """The function that measures how sure the tokens of an answer are; see `_leads`."""
+    return _leads

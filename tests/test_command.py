@@ -10,7 +10,7 @@ import favor
 ROOT = Path(favor.__file__).parents[1]
 SAMPLE = Path(__file__).parents[1] / "samples" / "shapes.mp4"
 # As the installed script does: without the current directory on the path.
-COMMAND = [sys.executable, "-P", "-c", "from favor.command import launch; launch()"]
+COMMAND = [sys.executable, "-P", "-c", "from favor.command import run_command; run_command()"]
 FAILS = "raise ImportError('a foreign package was imported')\n"
 
 
@@ -64,8 +64,8 @@ def test_modules_in_the_current_directory_are_never_imported(tmp_path):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import sys; sys.argv = ['favor', '--help']; from favor.command import launch\n"
-        "try: launch()\n"
+        "import sys; sys.argv = ['favor', '--help']; from favor.command import run_command\n"
+        "try: run_command()\n"
         "except SystemExit: print(sorted({'torch', 'numpy', 'apache_beam', 'av'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

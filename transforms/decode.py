@@ -151,7 +151,8 @@ class DecodeWindows(beam.DoFn):
 
     def teardown(self) -> None:
         """Ends the thread of a bundle that broke off."""
-        self._decoder.close()
+        if hasattr(self, "_decoder"):
+            self._decoder.close()
 
     def _decode(self, segment: Segment) -> Iterator[Window | Failure]:
         return decode_segment(segment, self.identity, self.runtime.decoder)

@@ -11,7 +11,8 @@ from favor.media.clip import Clip
 from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from favor.media.needs import ClipNeeds
 from favor.media.sampling import FIXED, Windowing
-from favor.models.base import GenerationOptions
+from favor.models.base import GenerationOptions, ModelCard
+from favor.models.placement import Placement
 from favor.structs import to_json
 from transforms.rows import CAPTIONS, TRANSCRIPTS, Result
 
@@ -108,6 +109,11 @@ class Identity:
         """Returns the id of this model's answer to the question about the window, for an entry of the corpus."""
         asked = (window_id, question.table, question.question_id, question.text)
         return digest(*asked, *self._answering, *filter(None, [entry.entry_id]))
+
+
+def identify(card: ModelCard, placement: Placement, windowing: Windowing, generation: GenerationOptions) -> Identity:
+    """Returns what decides the text that a model, loaded in this way, says of a window."""
+    return Identity(card.name, card.revision, placement.precision, windowing, card.needs, generation)
 
 
 @dataclasses.dataclass(frozen=True)

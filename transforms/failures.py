@@ -1,16 +1,18 @@
 """The one place where an exception about an element becomes a row of ``failures``."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 
 import aiohttp
 import av
 
-from favor.errors import FavorError, MediaError
+from favor.errors import MediaError
 from favor.io.stores import store_errors
 from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from transforms.rows import RESOLVED, Failure
 
+UNREACHABLE = "unreachable"  # the code of whatever a store raises that is not listed here
 # What archives and networks do wrong, the narrowest first; anything else is a mistake in the code and stops the run.
 CODES: tuple[tuple[type[Exception], str], ...] = (
     (FileNotFoundError, "not_found"),
@@ -20,11 +22,65 @@ CODES: tuple[tuple[type[Exception], str], ...] = (
     (EOFError, "unexpected_end"),
     (av.error.InvalidDataError, "invalid_data"),
     (av.FFmpegError, "undecodable"),
-    (aiohttp.ClientError, "unreachable"),
+    (aiohttp.ClientError, UNREACHABLE),
     (OSError, "io_error"),
     (MemoryError, "out_of_memory"),
 )
-ELEMENT_ERRORS: tuple[type[Exception], ...] = (FavorError, *(kind for kind, _ in CODES))
+READING = ("list", "probe", "decode")  # the stages in which bytes are read
+
+
+@dataclasses.dataclass(frozen=True)
+class FailureCode:
+    """A kind of failure.
+
+    Attributes:
+        code: its short stable name.
+        stages: where it arises.
+        meaning: what has happened.
+    """
+
+    code: str
+    stages: tuple[str, ...]
+    meaning: str
+
+
+FAILURE_CODES: dict[str, FailureCode] = {
+    kind.code: kind
+    for kind in (
+        FailureCode("bad_manifest_row", ("list",), "A row of a manifest is wrong, or contradicts an earlier one."),
+        FailureCode("no_listing", ("list",), "An http address is a page, and servers list no directories."),
+        FailureCode("no_media", ("list",), "A directory holds no media files."),
+        FailureCode("unsupported_store", ("list", "probe"), "The kind of store is unknown, or its package is missing."),
+        FailureCode("directory", READING, "A directory stands where a file should be."),
+        FailureCode("not_found", READING, "There is no such file."),
+        FailureCode("permission_denied", READING, "The file or directory may not be read."),
+        FailureCode("timeout", READING, "The store did not answer in time."),
+        FailureCode("unreachable", READING, "The store could not be reached, or refused to answer."),
+        FailureCode("io_error", READING, "Reading failed in another way; the message says how."),
+        FailureCode("not_a_file", ("probe", "decode"), "It is a pipe or a device."),
+        FailureCode("empty_file", ("probe", "decode"), "The file has no bytes."),
+        FailureCode("unexpected_end", ("probe", "decode"), "The file ends in the middle of a structure."),
+        FailureCode("invalid_data", ("probe", "decode"), "libav cannot make sense of the data."),
+        FailureCode("damaged", ("probe", "decode"), "The file is not media, or most packets of a window are damaged."),
+        FailureCode("undecodable", ("probe", "decode"), "Decoding ended in an error that has no code of its own."),
+        FailureCode("not_self_contained", ("probe",), "It is a playlist, or samples without a header."),
+        FailureCode("no_streams", ("probe",), "The file has neither picture nor sound that can be decoded."),
+        FailureCode("no_times", ("probe",), "The packets carry no times."),
+        FailureCode("no_audio_track", ("probe",), "The file has sound, but not the track of `--audio-track`."),
+        FailureCode("too_large", ("probe", "decode"), "The picture has more pixels than are decoded."),
+        FailureCode("outside", ("probe",), "The file ends before the span that a manifest wants of it begins."),
+        FailureCode("no_language", ("probe",), "A question names the file's language, which no manifest gives."),
+        FailureCode("truncated", ("decode",), "The file ends before its header promises, so the window is incomplete."),
+        FailureCode("empty_window", ("decode",), "There is neither picture nor sound in the window."),
+        FailureCode("decoder_crashed", ("probe", "decode"), "The process that decodes died of the file, twice."),
+        FailureCode("decoder_timeout", ("probe", "decode"), "The process that decodes took too long and was ended."),
+        FailureCode(
+            "out_of_memory", ("probe", "decode", "generate"), "There is too little memory, even for this alone."
+        ),
+        FailureCode("model_error", ("generate",), "The model raised an error about this window; the message has it."),
+        FailureCode("worker_crashed", ("generate",), "Two processes died as the model saw this window."),
+    )
+}
 
 
 def failure(
@@ -33,7 +89,7 @@ def failure(
     """Describes an error about a file, or about a window of it, as a row.
 
     Args:
-        error: one of ``ELEMENT_ERRORS``.
+        error: a `MediaError`, one of ``CODES`` or of `store_errors`.
         stage: where it happened.
         media: the file.
         key: the window, if the error is not about the whole file.
@@ -61,7 +117,8 @@ def mended(stage: str, media: MediaFile, key: WindowKey | None = None, window_id
 
 
 def _code(error: Exception) -> str:
-    return next((code for kind, code in CODES if isinstance(error, kind)), "unreachable")
+    kinds = (*CODES, *((kind, UNREACHABLE) for kind in store_errors()))
+    return next(code for kind, code in kinds if isinstance(error, kind))
 
 
 @contextlib.contextmanager
@@ -72,7 +129,7 @@ def captured(
     failures: list[Failure] = []
     try:
         yield failures
-    except (*ELEMENT_ERRORS, *store_errors()) as error:
+    except store_errors(MediaError, *(kind for kind, _ in CODES)) as error:
         failures.append(failure(error, stage, media, key, window_id))
 
 

@@ -2,20 +2,25 @@
 
 import dataclasses
 import datetime
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler
 from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
 
+from favor.errors import MediaError
 from favor.models.base import Answer, ClipModel, GenerationOptions, Prompt
 from favor.models.placement import Placement
 from favor.models.registry import open_model
 from transforms.elements import Answered, Identity, Question, Window
 from transforms.failures import failure
-from transforms.halving import MODEL_ERRORS, Failed, Halving, is_out_of_memory
+from transforms.halving import Failed, Halving
 from transforms.metrics import Tally, timed
+from transforms.model_errors import ModelFault, attempt
 from transforms.rows import FAILURES, Failure, Result
 from transforms.runtime import Runtime
 
@@ -67,8 +72,13 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
     def run_inference(
         self, batch: Sequence[Window], model: ClipModel, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Answered | Failure]:
-        """Yields every window of the batch with the rows of its answers, or the failure to answer it, in order."""
+        """Returns every window of the batch with the rows of its answers, or the failure to answer it, in order.
+
+        Raises:
+            BrokenModelError: if the model, not a window, is to blame.
+        """
         self._loading.drain_into(self._runtime.tally)
+        outcomes: list[Answered | Failure] = []
         for suspected, windows in itertools.groupby(batch, lambda window: self._window_id(window) in self._suspects):
             halving: Halving[Window, Answered] = Halving(
                 lambda windows: self._answered(windows, model), 1 if suspected else self._largest_batch
@@ -76,24 +86,27 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
             for outcome in halving(list(windows)):
                 if not suspected:
                     self._largest_batch = halving.limit
-                yield self._alone(outcome, model) if isinstance(outcome, Failed) else outcome
+                outcomes.append(self._alone(outcome, model) if isinstance(outcome, Failed) else outcome)
+        self._runtime.model_watch.check()
+        return iter(outcomes)
 
     def _alone(self, failed: Failed[Window], model: ClipModel) -> Answered | Failure:
         """Shows a window that does not fit in memory with fewer frames; what cannot be mended is a failure."""
-        window, error = failed.item, failed.error
-        for share in FRAME_SHARES if is_out_of_memory(error) else ():
-            try:
-                return self._answered([thinned(window, share)], model)[0]
-            except MODEL_ERRORS as again:
-                error = again
-        tried = f"one window at a time and every {FRAME_SHARES[-1]}th frame: " if is_out_of_memory(error) else ""
-        row = failure(error, "generate", window.media, window.job.key, self._window_id(window))
-        code = "out_of_memory" if tried else row.code
-        return dataclasses.replace(row, code=code, message=f"{window.media.uri}: {tried}{error}")
+        window, fault = failed.item, failed.fault
+        for share in FRAME_SHARES if fault.is_out_of_memory else ():
+            done = attempt(functools.partial(self._answered, [thinned(window, share)], model))
+            if not isinstance(done, ModelFault):
+                return done[0]
+            fault = done
+        self._runtime.model_watch.note_failure(window.media.uri, fault)
+        tried = f"one window at a time and every {FRAME_SHARES[-1]}th frame: " if fault.is_out_of_memory else ""
+        error = MediaError(fault.code, f"{tried}{fault.message}")
+        return failure(error, "generate", window.media, window.job.key, self._window_id(window))
 
     def _answered(self, batch: Sequence[Window], model: ClipModel) -> list[Answered]:
         with self._runtime.in_flight.batch(batch, self._identity):
             answers = self._answers(batch, model)
+        self._runtime.model_watch.note_answer()
         now = datetime.datetime.now(datetime.UTC)
         return [
             Answered(
@@ -167,9 +180,37 @@ def thinned(window: Window, share: int) -> Window:
     return dataclasses.replace(window, clip=fewer)
 
 
-def route(outcome: Answered | Failure) -> Iterator[Answered]:
-    """Sends failures to their own output."""
-    yield TaggedOutput(FAILURES, outcome) if isinstance(outcome, Failure) else outcome
+@dataclasses.dataclass
+class Route(beam.DoFn):
+    """Sends failures to an output of their own.
+
+    They wait until the model has answered something, or the bundle ends: if it never does, the run stops, and windows
+    that a broken model has failed on are done when the same command goes on.
+
+    Attributes:
+        runtime: the run's.
+    """
+
+    runtime: Runtime
+
+    def start_bundle(self) -> None:
+        """Begins without failures."""
+        self._waiting: list[TaggedOutput] = []
+
+    def process(self, outcome: Answered | Failure) -> Iterator[Any]:
+        """Yields what was answered, and failures that need not wait."""
+        if isinstance(outcome, Failure):
+            self._waiting.append(TaggedOutput(FAILURES, outcome))
+        else:
+            yield outcome
+        if self.runtime.model_watch.has_answered:
+            yield from self._waiting
+            self._waiting.clear()
+
+    def finish_bundle(self) -> Iterator[TaggedOutput]:
+        """Yields the failures that still wait."""
+        for output in self._waiting:
+            yield TaggedOutput(output.tag, GlobalWindows.windowed_value(output.value))
 
 
 def _answerable(window: Window, question: Question) -> bool:

@@ -1,4 +1,4 @@
-"""What the steps of a run share within a process: its counts, its decoder, and who hears what the model works on."""
+"""What the steps of a run share within a process: its counts, its decoder, how the model is doing."""
 
 import threading
 import uuid
@@ -9,6 +9,7 @@ from apache_beam.metrics import Metrics
 from favor.media.isolation.decoder import IsolatedDecoder
 from transforms.in_flight import InFlight
 from transforms.metrics import Tally
+from transforms.model_errors import ModelWatch
 
 NAMESPACE = "favor"
 
@@ -40,12 +41,14 @@ class Runtime:
 
     Attributes:
         tally: what this process has counted for the run.
+        model_watch: notices here that the model is broken.
     """
 
     def __init__(
         self, decoder: IsolatedDecoder | None = None, in_flight: InFlight | None = None, run_id: str | None = None
     ) -> None:
         self.tally = BeamTally()
+        self.model_watch = ModelWatch(self.tally)
         self.decoder = decoder or IsolatedDecoder()
         self.in_flight = in_flight or InFlight()
         self.run_id = run_id or uuid.uuid4().hex

@@ -17,7 +17,7 @@ PUBLISHED = (
     "benchmarks/**/*.md",
     "benchmarks/**/*.svg",
     "examples/*.py",
-    "favor/synthetic/**/NOTICE",
+    "favor/synthetic/rendering/voice_bank/NOTICE",
     "favor/weights/favor-mini/*.md",
     "favor/weights/favor-mini/*.txt",
     "mini/*.md",

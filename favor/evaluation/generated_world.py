@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from favor.evaluation.metrics import exact_match, normalise, precision, recall, word_errors
+from favor.evaluation.metrics import exact_match, normalise_text, precision, recall, word_errors
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor.model import FavorModel
@@ -98,7 +98,7 @@ def _score(asked: Sequence[Exchange]) -> dict[str, Any]:
 
 
 def _score_answers(asked: Sequence[Exchange]) -> dict[str, Any]:
-    common = Counter(normalise(item.answer) for _, item, _ in asked).most_common(1)[0][1]
+    common = Counter(normalise_text(item.answer) for _, item, _ in asked).most_common(1)[0][1]
     chance = sum(1 / len(item.choices) if item.choices else 0.0 for _, item, _ in asked)
     shares = {
         "accuracy": exact_match(*_texts(asked)),

@@ -11,7 +11,7 @@ WORDS = jiwer.Compose([jiwer.ReduceToListOfListOfWords()])
 APOSTROPHES = frozenset("'\u2019")
 
 
-def normalise(text: str) -> str:
+def normalise_text(text: str) -> str:
     """Returns a text without case, punctuation and needless spaces; ``Don't well-known`` is ``dont well known``."""
     kept = (character for character in text.lower() if character not in APOSTROPHES)
     return " ".join("".join(" " if unicodedata.category(each)[0] == "P" else each for each in kept).split())
@@ -42,7 +42,7 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> WordErr
     """Counts the errors of words in hypotheses, each of which belongs to the reference in the same place."""
     if not references:
         return WordErrors()
-    texts = [[normalise(text) for text in side] for side in (references, hypotheses)]
+    texts = [[normalise_text(text) for text in side] for side in (references, hypotheses)]
     counted = jiwer.process_words(*texts, reference_transform=WORDS, hypothesis_transform=WORDS)
     wrong = counted.substitutions + counted.deletions
     return WordErrors(counted.hits + wrong, wrong + counted.insertions)
@@ -50,7 +50,7 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> WordErr
 
 def exact_match(references: Sequence[str], hypotheses: Sequence[str]) -> float:
     """Returns the share of hypotheses that say what their references say."""
-    right = sum(normalise(a) == normalise(b) for a, b in zip(references, hypotheses, strict=True))
+    right = sum(normalise_text(a) == normalise_text(b) for a, b in zip(references, hypotheses, strict=True))
     return right / max(1, len(references))
 
 

@@ -49,6 +49,14 @@ class Clip:
         """The memory that the frames and samples take, in bytes."""
         return sum(array.nbytes for array in (self.frames, self.audio) if array is not None)
 
+    @property
+    def seconds(self) -> float:
+        """How long the window is, told by its sound or, without one, by its last frame."""
+        if self.audio is not None:
+            return len(self.audio) / self.sample_rate + self.audio_start
+        assert self.frame_times is not None
+        return float(self.frame_times[-1]) + 1 / DEFAULT_FRAMES_PER_SECOND
+
     def _check_frames(self) -> None:
         frames = self.frames
         assert frames is not None

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from favor.media.clip import Clip
 from favor.media.clock import Span
 from favor.media.container import duration, opening
+from favor.media.container.opening import Opener
 from favor.media.needs import DEFAULT_NEEDS, ClipNeeds
 from favor.media.reading.reader import Reader
 from favor.media.reading.skipping import UnplannableError
@@ -17,6 +18,7 @@ def decode_windows(
     spans: Sequence[Span],
     needs: ClipNeeds,
     audio_track: int | None = None,
+    opener: Opener = opening.open_stored,
 ) -> Iterator[Clip]:
     """Decodes spans of a file, in one pass over its sound and picture.
 
@@ -30,6 +32,7 @@ def decode_windows(
         spans: half-open ``(start_ms, end_ms)``, ascending.
         needs: which frames are taken, of which size, and which sound.
         audio_track: which of the audio streams is heard, counted from 0; None is the default one.
+        opener: of the file's bytes.
 
     Yields:
         One clip per span, in their order: ``audio`` is None if the file has no sound at all, ``frames`` if it has no
@@ -41,11 +44,11 @@ def decode_windows(
     """
     done = 0
     try:
-        for clip in _decode(uri, spans, needs, audio_track, planned=True):
+        for clip in _decode(uri, spans, needs, audio_track, opener, planned=True):
             done += 1
             yield clip
     except UnplannableError:
-        yield from _decode(uri, spans[done:], needs, audio_track, planned=False)
+        yield from _decode(uri, spans[done:], needs, audio_track, opener, planned=False)
 
 
 def _decode(
@@ -53,10 +56,11 @@ def _decode(
     spans: Sequence[Span],
     needs: ClipNeeds,
     audio_track: int | None,
+    opener: Opener,
     planned: bool,
 ) -> Iterator[Clip]:
-    with opening.open_container(uri) as container:
-        reader = Reader(container, uri, needs, audio_track, planned)
+    with opening.open_container(uri, opener) as container:
+        reader = Reader(container, uri, opener, needs, audio_track, planned)
         for run in _runs(spans, SEEK_GAP_MS + 2 * needs.sound_margin_ms):
             yield from reader.clips(run)
 
@@ -82,7 +86,7 @@ def read_clip(
         MediaError: if the file cannot be read; see `decode_windows`.
     """
     with opening.open_container(uri) as container:
-        duration_ms = duration.duration_ms(container, uri)
+        duration_ms = duration.duration_ms(container, uri, opening.open_stored)
     start_ms = round(start * 1000)
     end_ms = duration_ms if end is None else min(round(end * 1000), duration_ms)
     if not 0 <= start_ms < end_ms:

@@ -5,6 +5,7 @@ import math
 from fractions import Fraction
 from typing import Literal
 
+from favor.errors import ConfigError
 from favor.media.clip import DEFAULT_FRAMES_PER_SECOND, SAMPLE_RATE
 
 FrameRule = Literal["even", "released"]
@@ -22,7 +23,7 @@ class Square:
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise ValueError(f"size must be positive; got {self.size}")
+            raise ConfigError(f"size must be positive; got {self.size}")
 
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the frames of a picture that is shown in ``width`` x ``height`` square pixels."""
@@ -46,7 +47,7 @@ class Fit:
     def __post_init__(self) -> None:
         if not 0 < self.multiple**2 <= self.max_pixels:
             what = f"got multiple {self.multiple} and max_pixels {self.max_pixels}"
-            raise ValueError(f"multiple must be positive and its square at most max_pixels; {what}")
+            raise ConfigError(f"multiple must be positive and its square at most max_pixels; {what}")
 
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """Returns width and height of the frames of a picture that is shown in ``width`` x ``height`` square pixels."""
@@ -80,7 +81,7 @@ class ClipNeeds:
         sound_margin_ms: how much sound is decoded before and behind the window too.
 
     Raises:
-        ValueError: if a number is not positive, or the fields contradict one another.
+        ConfigError: if a number is not positive, or the fields contradict one another.
     """
 
     frames_per_second: Fraction | None = Fraction(DEFAULT_FRAMES_PER_SECOND)
@@ -97,14 +98,14 @@ class ClipNeeds:
         for name in ("frames_per_second", "max_frames", "sample_rate", "max_sound_ms"):
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise ValueError(f"{name} must be positive; got {value}")
+                raise ConfigError(f"{name} must be positive; got {value}")
         if self.sound_margin_ms < 0:
-            raise ValueError(f"sound_margin_ms must not be negative; got {self.sound_margin_ms}")
+            raise ConfigError(f"sound_margin_ms must not be negative; got {self.sound_margin_ms}")
         if not (self.sees or self.hears):
-            raise ValueError("a model must see or hear; set sees or hears")
+            raise ConfigError("a model must see or hear; set sees or hears")
         if self.frame_rule == "released" and (self.frames_per_second != 2 or self.max_frames is not None):
             what = f"got {self.frames_per_second} and max_frames {self.max_frames}"
-            raise ValueError(f"the rule 'released' takes 2 frames a second of any window; {what}")
+            raise ConfigError(f"the rule 'released' takes 2 frames a second of any window; {what}")
 
     def check_window(self, window_ms: int) -> None:
         """Checks that the model hears the whole sound of a window.
@@ -113,11 +114,11 @@ class ClipNeeds:
             window_ms: how long windows are.
 
         Raises:
-            ValueError: if the sound, with its margins, is longer than the model hears.
+            ConfigError: if the sound, with its margins, is longer than the model hears.
         """
         longest = None if self.max_sound_ms is None else self.max_sound_ms - 2 * self.sound_margin_ms
         if self.hears and longest is not None and window_ms > longest:
-            raise ValueError(
+            raise ConfigError(
                 f"the model hears {longest / 1000:g} s at most; windows of {window_ms / 1000:g} s are longer"
             )
 

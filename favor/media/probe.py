@@ -10,6 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from favor.media.container import duration, opening
+from favor.media.container.opening import Opener
 from favor.media.corpus.files import MediaFile
 from favor.media.reading import images
 
@@ -53,7 +54,7 @@ class MediaInfo:
     still: bool
 
 
-def probe(media: MediaFile, audio_track: int | None = None) -> MediaInfo:
+def probe(media: MediaFile, audio_track: int | None = None, opener: Opener = opening.open_stored) -> MediaInfo:
     """Reads a file's header, first picture and end; the whole file only where the header is silent or wrong.
 
     The first picture is decoded since only it says how it is rotated, in video and in photographs.
@@ -61,12 +62,13 @@ def probe(media: MediaFile, audio_track: int | None = None) -> MediaInfo:
     Args:
         media: the file.
         audio_track: which of the audio streams is described, counted from 0; None is the default one.
+        opener: of the file's bytes.
 
     Raises:
         MediaError: ``no_streams`` without picture and sound, ``no_times``, and what `open_container` raises.
         OSError: if the file cannot be found or read.
     """
-    with opening.open_container(media.uri) as container:
+    with opening.open_container(media.uri, opener) as container:
         video, audio = opening.usable_streams(container, media.uri, audio_track)
         width, height, rotation = _geometry(container, video) if video else (None, None, None)
         return MediaInfo(
@@ -74,7 +76,7 @@ def probe(media: MediaFile, audio_track: int | None = None) -> MediaInfo:
             uri=media.uri,
             bytes=media.bytes,
             container=container.format.name,
-            duration_ms=duration.duration_ms(container, media.uri),
+            duration_ms=duration.duration_ms(container, media.uri, opener),
             video_codec=video.codec.canonical_name if video else None,
             audio_codec=audio.codec.canonical_name if audio else None,
             width=width,

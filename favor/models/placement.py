@@ -39,6 +39,11 @@ class Placement:
             known = ", ".join(QUANTIZATIONS)
             raise ConfigError(f"quantization {self.quantization!r} is not supported; give None or one of {known}")
 
+    @property
+    def precision(self) -> str:
+        """The type and the quantization of the weights, in words."""
+        return f"{self.dtype}, {self.quantization or 'not'} quantized"
+
     def resolved(self) -> ResolvedPlacement:
         """Decides what was left open.
 

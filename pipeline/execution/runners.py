@@ -65,9 +65,11 @@ class LocalRun:
     def _run(self) -> None:
         try:
             self._result = self._pipeline.run()
-        except RuntimeError as error:  # what Beam makes of exceptions to which it cannot add the name of a step
-            if error.__context__ and isinstance(error.__context__, (KeyboardInterrupt, *store_errors())):
-                raise error.__context__ from error
+        except (RuntimeError, FavorError) as error:
+            origin = error.__context__  # Beam raises another in its place, which names the step, or a RuntimeError
+            kinds: tuple[type[BaseException], ...] = (KeyboardInterrupt, *store_errors(FavorError))
+            if origin and hasattr(error, "_tagged_with_step") and isinstance(origin, kinds):
+                raise origin from error
             raise
 
     def counts(self) -> Counts:

@@ -19,9 +19,7 @@ from transforms.in_flight import crashed, window_id_of
 from transforms.rows import FAILURES
 
 WORKER_COMMAND = (sys.executable, "-m", "pipeline.execution.worker")
-WORKER_EXPLAINED_ITSELF = (
-    1  # the exit status of a worker that has said what stopped it; starting it again would not help
-)
+WORKER_EXPLAINED_ITSELF = 1  # the exit status of a worker that has said what stopped it; another would stop too
 MAX_RESTARTS = 5  # of one worker, without a window done in between; a few bad ones may be neighbours
 KILLS_TO_FAIL = 2  # the first may have been an accident
 
@@ -37,6 +35,11 @@ class Worker:
         options: of the whole run.
         index: which shard.
         journal: where such failures are noted.
+
+    Attributes:
+        process: the present one.
+        status: with which the last one ended.
+        error: what stopped it, if it has said so.
     """
 
     def __init__(self, options: RunOptions, index: int, journal: Journal) -> None:
@@ -52,6 +55,7 @@ class Worker:
         self._stopped = False
         self.process: subprocess.Popen[str] | None = None
         self.status = 0
+        self.error: str | None = None
 
     def run(self) -> None:
         """Runs to the end of the shard, or until starting again does not help."""
@@ -121,7 +125,10 @@ class Worker:
                     self._hear(**json.loads(line))
             return self.process.wait()
 
-    def _hear(self, counts: dict[str, int] | None = None, in_flight: list[str] | None = None) -> None:
+    def _hear(
+        self, counts: dict[str, int] | None = None, in_flight: list[str] | None = None, error: str | None = None
+    ) -> None:
+        self.error = error
         if counts is not None:
             self._counts = Counts(counts)
         if in_flight is not None:
@@ -149,9 +156,16 @@ class WorkersRun:
         finally:
             for worker in self.workers:
                 worker.stop()
-        dead = [f"worker {i} with status {worker.status}" for i, worker in enumerate(self.workers) if worker.status]
+        reasons = list(dict.fromkeys(worker.error for worker in self.workers if worker.error))
+        dead = [
+            f"worker {i} with status {worker.status}"
+            for i, worker in enumerate(self.workers)
+            if worker.status and not worker.error
+        ]
         if dead:
-            raise FavorError(f"ended early: {', '.join(dead)}. The same command goes on where it stopped")
+            reasons.append(f"ended early: {', '.join(dead)}. The same command goes on where it stopped")
+        if reasons:
+            raise FavorError("; ".join(reasons))
 
     def counts(self) -> Counts:
         """Returns the sum of what the workers have last said."""

@@ -1,7 +1,7 @@
 """One of several worker processes: options come as JSON on standard input, JSON lines leave.
 
-Twice a second a line has the ``counts``; before and after each batch a line has the windows ``in_flight``. A pipe keeps
-what a dead process has written.
+Twice a second a line has the ``counts``; before and after each batch a line has the windows ``in_flight``; the last
+has the ``error`` that stopped the run, if one did. A pipe keeps what a dead process has written.
 """
 
 import json
@@ -19,18 +19,21 @@ REPORT_SECONDS = 0.5
 
 
 def run_worker() -> None:
-    """Does this process's shard; what stops it is told in one line."""
+    """Does this process's shard; what stops it is said in one line."""
     set_up()
+    say = Speaker(sys.stdout)
+    sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
     try:
-        work()
+        work(say)
     except KeyboardInterrupt:
         sys.exit(130)
     except store_errors(FavorError) as error:
-        sys.exit(f"Error: {error}")
+        say(error=str(error))
+        sys.exit(1)
 
 
-def work() -> None:
-    """Reads the options, runs, and tells whoever reads standard output how it goes."""
+def work(say: "Speaker") -> None:
+    """Reads the options, runs, and says how it goes."""
     told = sys.stdin.read()
     if not told:  # whoever started this process died before it could say what is to be done
         sys.exit(1)
@@ -40,8 +43,6 @@ def work() -> None:
     from transforms.in_flight import InFlight
     from transforms.runtime import Runtime
 
-    say = Speaker(sys.stdout)
-    sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
     options = read_dataclass(RunOptions, json.loads(told), "the options of a worker")
     runtime = Runtime(in_flight=InFlight(lambda notes: say(in_flight=notes)))
     run = LocalRun(options.corpus, options.model, options.execution, open_journal(options), runtime)

@@ -52,7 +52,7 @@ class OutputReader:
 
     def tables(self) -> tuple[str, ...]:
         """Returns the names of the tables that it holds."""
-        return tuple(name for name in TABLES if any(self._files(name)))
+        return tuple(name for name in TABLES if self._files(name)[1])
 
     def table(self, name: str) -> pyarrow.dataset.Dataset:
         """Returns the rows of a table, which is empty if there are none.
@@ -60,12 +60,11 @@ class OutputReader:
         While there are no Parquet files of it, the rows are those of the journal: in no order, a row that was written
         twice comes twice, and of a failure each attempt has a row.
         """
-        tables, parts = self._files(name)
-        root = self.storage.path(*directory(name, PARQUET))
+        root, files = self._files(name)
         schema = TABLES[name].with_labels(self.label_types)
         factory = pyarrow.dataset.FileSystemDatasetFactory(
             PyFileSystem(FSSpecHandler(self.storage.filesystem)),
-            tables or parts,
+            files,
             pyarrow.dataset.ParquetFileFormat(),
             pyarrow.dataset.FileSystemFactoryOptions(
                 partition_base_dir=root,
@@ -74,10 +73,12 @@ class OutputReader:
         )
         return factory.finish(schema)
 
-    def _files(self, name: str) -> tuple[list[str], list[str]]:
-        """Returns the Parquet files of a table, and of its rows in the journal if there are none."""
-        tables = self.storage.list(*directory(name, PARQUET), suffix=f".{PARQUET}")
-        return tables, [] if tables else self.storage.list(JOURNAL, name, suffix=f".{PARQUET}")
+    def _files(self, name: str) -> tuple[str, list[str]]:
+        """Returns the Parquet files of a table, or of its rows in the journal, and the directory that they are in."""
+        for place in (directory(name, PARQUET), (JOURNAL, name)):
+            if files := self.storage.list(*place, suffix=f".{PARQUET}"):
+                break
+        return self.storage.path(*place), files
 
 
 def open_output(uri: str) -> OutputReader:

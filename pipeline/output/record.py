@@ -1,12 +1,14 @@
 """The transforms that write rows to the journal."""
 
 import collections
+import contextlib
 import dataclasses
 import threading
 from typing import Any
 
 import apache_beam as beam
 
+from favor.io.stores import store_errors
 from pipeline.output.journal import Journal
 from transforms.elements import Answered
 from transforms.metrics import Tally, timed
@@ -102,6 +104,12 @@ class Record(beam.DoFn):
         """Writes what is left: a bundle that is done is on disk."""
         self._writer.close()
         self._writer.spent.drain_into(self._runtime.tally)
+
+    def teardown(self) -> None:
+        """Writes what is left of a bundle that broke off, and ends its thread."""
+        if hasattr(self, "_writer"):
+            with contextlib.suppress(*store_errors()):  # what broke it off is known
+                self._writer.close()
 
     def _resolve(self, failure: Failure) -> None:
         """Notes that something which failed in an earlier run has now succeeded."""

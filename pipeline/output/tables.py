@@ -83,7 +83,7 @@ class Table:
     @functools.cached_property
     def columns(self) -> tuple[Column, ...]:
         """Its columns, without those of manifests."""
-        hints, meanings = typing.get_type_hints(self.row_type), _meanings(self.row_type)
+        hints, meanings = typing.get_type_hints(self.row_type), attribute_docs(self.row_type)
         names = [field.name for field in dataclasses.fields(self.row_type) if field.name != LABELS]
         return tuple(Column(name, *_arrow_type(hints[name]), meanings[name]) for name in names)
 
@@ -109,9 +109,9 @@ def _arrow_type(hint: type) -> tuple[pa.DataType, bool]:
     return ARROW_TYPES[kind], optional
 
 
-def _meanings(row_type: type) -> dict[str, str]:
-    """Returns what the docstring of a row type says of each attribute."""
-    _, _, described = inspect.cleandoc(row_type.__doc__ or "").partition("Attributes:\n")
+def attribute_docs(documented: type) -> dict[str, str]:
+    """Returns what the docstring of a class says of each attribute."""
+    _, _, described = inspect.cleandoc(documented.__doc__ or "").partition("Attributes:\n")
     found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", described, re.MULTILINE)
     return {name: " ".join(meaning.split()) for name, meaning in found}
 

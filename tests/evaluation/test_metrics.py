@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from favor.evaluation.metrics import WordErrors, exact_match, normalise, precision, recall, word_errors
+from favor.evaluation.metrics import WordErrors, exact_match, normalise_text, precision, recall, word_errors
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from favor.evaluation.metrics import WordErrors, exact_match, normalise, precisi
     ],
 )
 def test_texts_are_compared_without_case_punctuation_and_spaces(text, same):
-    assert normalise(text) == normalise(same) == same
+    assert normalise_text(text) == normalise_text(same) == same
 
 
 def test_other_words_are_other_texts():
-    assert normalise("at the top left") != normalise("at the top")
+    assert normalise_text("at the top left") != normalise_text("at the top")
 
 
 def test_words_are_replaced_lost_and_added():

@@ -30,10 +30,11 @@ def installed(tmp_path_factory):
 
 
 def test_captions_by_a_model_of_ones_own(installed, write_clip, tmp_path):
+    """In worker processes too, which find it by its entry point."""
     write_clip(tmp_path / "white.mp4", 1, picture=white)
     write_clip(tmp_path / "black.mp4", 1, picture=black, audio=None)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])}
-    command = ["caption", tmp_path, "--model", "brightness", "--output", tmp_path / "out"]
+    command = ["caption", tmp_path, "--model", "brightness", "--output", tmp_path / "out", "--workers", "2"]
     subprocess.run([sys.executable, "-m", "jobs.main", *command], check=True, env=environment)
     rows = pd.read_parquet(tmp_path / "out" / "captions")
     texts = {Path(row.uri).stem: row.text for row in rows.itertuples()}

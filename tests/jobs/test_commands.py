@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from favor.media.decode import read_clip
+from favor.models.base import GenerationOptions
+from favor.models.favor.model import FavorModel
 from jobs.main import main
 
 SHORT = ["--max-new-tokens", "8"]
@@ -208,7 +211,14 @@ def test_other_settings_are_not_mixed_in(captioned, archive):
     assert "max_new_tokens" in printed
 
 
-def test_the_text_does_not_depend_on_the_run_or_the_batch(captioned, archive, tmp_path):
+@pytest.mark.numeric
+def test_the_text_does_not_depend_on_the_run_or_the_batch(captioned, archive, tmp_path, leads):
+    model = FavorModel.from_pretrained("favor-mini", device="cpu")
+    for row in table(captioned[0], "captions").itertuples():
+        clip = read_clip(row.uri, row.start_ms / 1000, row.end_ms / 1000, model.card.needs)
+        (answer,) = model.answer([clip], [row.prompt], GenerationOptions(max_new_tokens=8))
+        assert answer.text == row.text
+        assert leads(model, clip, row.prompt, answer.token_ids).min() > 0.01  # so that rounding does not choose others
     for size in (1, 8):
         favor("caption", archive, "-o", tmp_path / str(size), "--window-seconds", 1, "--batch-size", size, *SHORT)
         assert list(table(tmp_path / str(size), "captions").text) == list(table(captioned[0], "captions").text)

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import shutil
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -81,16 +82,17 @@ def _caption(clips, output):
 @pytest.fixture
 def planted(monkeypatch):
     """Plants what the model does with a batch of clips, and records the size of each batch."""
+    real = FavorModel.encode
 
     def plant(error_of):
-        sizes, encode = [], FavorModel.encode
+        sizes = []
 
         def planted_encode(model, clips):
             sizes.append(len(clips))
             error = error_of(clips)
             if error is not None:
                 raise error
-            return encode(model, clips)
+            return real(model, clips)
 
         monkeypatch.setattr(FavorModel, "encode", planted_encode)
         return sizes
@@ -107,11 +109,44 @@ def test_a_window_that_breaks_the_model_costs_one_row_of_a_batch_of_sixteen(clip
     (failed,) = pd.read_parquet(tmp_path / "out" / "failures").itertuples()
     assert Path(failed.uri).name == "06.mkv"
     assert "a planted failure" in failed.message
+    assert failed.code == "model_error"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("a planted failure"),
+        RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors might be reported later"),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [1, 16])
+def test_a_broken_model_stops_the_run_in_one_line_until_it_is_mended(clips, tmp_path, planted, error, batch_size):
+    sizes = planted(lambda clips: error)
+    arguments = ["caption", clips, "-o", tmp_path / "out", "--batch-size", batch_size, "--max-new-tokens", 2]
+    result = CliRunner().invoke(main, [*map(str, arguments)])
+    assert result.exit_code == 1
+    (line,) = result.output.strip().splitlines()
+    assert line.startswith(f"Error: {type(error).__name__} at {__file__}:")
+    assert str(error).splitlines()[0] in line
+    assert "the same command goes on where it stopped" in line.lower()
+    assert len(sizes) <= 3 or batch_size == 16
+
+    planted(lambda clips: None)
+    assert "windows    16: 16 succeeded, 0 failed, 0 skipped" in _caption(clips, tmp_path / "out")
 
 
 def test_memory_that_ends_above_five_windows_costs_nothing_and_is_learnt(clips, tmp_path, planted):
-    full = torch.OutOfMemoryError("CUDA out of memory, a planted failure")
-    sizes = planted(lambda clips: full if len(clips) > 5 else None)
+    tensors, alive = [], []
+
+    def full(clips):
+        alive.append(sum(tensor() is not None for tensor in tensors))
+        held = torch.zeros(1000)
+        tensors.append(weakref.ref(held))
+        if len(clips) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory, a planted failure")
+
+    sizes = planted(full)
     said = _caption(clips, tmp_path / "out")
     assert "windows    16: 16 succeeded, 0 failed, 0 skipped" in said
     assert sizes == [16, 8, 4, 4, 4, 4]
+    assert alive == 6 * [0]  # tensors of a failed try while the next one runs

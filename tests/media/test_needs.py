@@ -3,6 +3,7 @@ from fractions import Fraction
 
 import pytest
 
+from favor.errors import ConfigError
 from favor.media.needs import ClipNeeds, Fit, Square
 from favor.structs import read_dataclass, to_json
 
@@ -54,22 +55,22 @@ def test_what_fits_already_fits_as_it_is():
     ],
 )
 def test_impossible_needs_are_refused(values, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ConfigError, match=message):
         ClipNeeds(**values)
 
 
 @pytest.mark.parametrize(("multiple", "max_pixels"), [(0, 100), (28, 700)])
 def test_impossible_fits_are_refused(multiple, max_pixels):
-    with pytest.raises(ValueError, match=f"got multiple {multiple} and max_pixels {max_pixels}"):
+    with pytest.raises(ConfigError, match=f"got multiple {multiple} and max_pixels {max_pixels}"):
         Fit(multiple, max_pixels)
-    with pytest.raises(ValueError, match="size must be positive; got 0"):
+    with pytest.raises(ConfigError, match="size must be positive; got 0"):
         Square(0)
 
 
 def test_a_window_longer_than_the_model_hears_is_refused():
     needs = ClipNeeds(max_sound_ms=30_000, sound_margin_ms=1000)
     needs.check_window(28_000)
-    with pytest.raises(ValueError, match=r"the model hears 28 s at most; windows of 28\.001 s are longer"):
+    with pytest.raises(ConfigError, match=r"the model hears 28 s at most; windows of 28\.001 s are longer"):
         needs.check_window(28_001)
     ClipNeeds(hears=False, max_sound_ms=30_000).check_window(60_000)
     ClipNeeds().check_window(10**9)

@@ -1,9 +1,12 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
 from favor.models.favor.language import build_llm
 from mini.fact_tokens import FactCodes, disable_adapters, init_attention, init_codes_from_embeddings
 from mini.facts import KINDS, NAMES, PLACES
+
+pytestmark = pytest.mark.numeric
 
 WIDTH = 32
 
@@ -74,5 +77,5 @@ def test_without_its_adapters_an_llm_says_what_its_base_says(tiny):
                 parameter.fill_(0.1)
         expected, adapted = base(ids).logits, tiny.llm(ids).logits
         disable_adapters(tiny)
-        torch.testing.assert_close(tiny.llm(ids).logits, expected)
+        torch.testing.assert_close(tiny.llm(ids).logits, expected, atol=1e-4, rtol=1e-4)
     assert not adapted.allclose(expected, atol=0.1)

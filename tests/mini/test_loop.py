@@ -5,6 +5,8 @@ from torch import nn
 from mini import loop
 from mini.loop import Course, learn, share_of_rate
 
+pytestmark = pytest.mark.numeric
+
 RATE = 1e-2
 
 

@@ -8,6 +8,8 @@ from favor.training.examples import Example
 from favor.training.objective import Objective
 from mini.packing import GROUPS, Asked, PackedLoss, lay_out, pack, visible
 
+pytestmark = pytest.mark.numeric
+
 FURTHER = Item("ac", "What is heard first?", "a bell", CAUSAL, HEARD)
 
 
@@ -48,7 +50,7 @@ def test_questions_in_one_row_cost_what_they_cost_alone(tiny, spoken):
     ]
     with torch.no_grad():
         expected = Objective(tiny)(examples).answer
-    assert told.loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert told.loss.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_a_scenes_tokens_are_seen_by_its_own_questions_only(tiny, asked):
@@ -56,7 +58,7 @@ def test_a_scenes_tokens_are_seen_by_its_own_questions_only(tiny, asked):
     alone = [read(tiny, [t], [a]).loss for t, a in zip(tokens, asked, strict=True)]
     counts = torch.tensor([float(sum(map(len, one.answers))) for one in asked])
     expected = (torch.stack(alone) * counts).sum() / counts.sum()
-    assert read(tiny, tokens, asked).loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert read(tiny, tokens, asked).loss.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_answers_may_count_alike_be_they_long_or_short(tiny, asked):
@@ -67,14 +69,16 @@ def test_answers_may_count_alike_be_they_long_or_short(tiny, asked):
     ]
     assert len({len(answer) for answer in one.answers}) > 1
     loss = read(tiny, tokens, [one], evenness=1).loss
-    assert loss.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-5)
+    assert loss.item() == pytest.approx(torch.stack(alone).mean().item(), rel=1e-4)
 
 
-def test_what_greedy_decoding_says_is_told_right(tiny, spoken):
+def test_what_greedy_decoding_says_is_told_right(tiny, spoken, leads):
     clips, questions = [made.clip for made in spoken], ["What is it?", "Describe what you see and hear."]
     pairs = [(clip, question) for clip in clips for question in questions]
     answers = tiny.answer([clip for clip, _ in pairs], [q for _, q in pairs], GenerationOptions(max_new_tokens=5))
     said = [list(answer.token_ids) for answer in answers]
+    for pair, ids in zip(pairs, said, strict=True):
+        assert leads(tiny, *pair, ids).min() > 1e-4  # so that rounding, of less than 1e-6, does not choose others
     said[2][3] += 1
     ids = tiny.prompter.after_ids(questions)
     told = read(tiny, make_tokens(tiny, clips), [Asked(ids, said[:2], [0, 0]), Asked(ids, said[2:], [0, 0])])

@@ -8,6 +8,8 @@ from mini.batches import SceneBatches
 from mini.fact_tokens import FactCodes
 from mini.objective import PretrainingObjective
 
+pytestmark = pytest.mark.numeric
+
 SMALL = "--clips", "2", "--scenes", "2", "--workers", "0", "--device", "cpu"
 
 

@@ -40,15 +40,15 @@ def favor(*arguments, status=0):
 
 
 def test_a_whole_run_with_another_family(toy, archive, tmp_path):
-    """What is decoded is what its card asks for: a frame a second that keeps its aspect."""
+    """What is decoded is what its card asks for: a frame a second that keeps its aspect, and 8000 samples a second."""
     printed = favor("caption", archive, "--model", "toy", "-o", tmp_path, "--window-seconds", 3)
     assert "4: 4 succeeded" in printed
     rows = pd.read_parquet(tmp_path / "captions")
     assert [(Path(row.uri).name, row.start_ms, row.text) for row in rows.itertuples()] == [
         ("blue.mp4", 0, "blue in 2 frames of 28 x 84, no sound"),
-        ("red.mkv", 0, "red in 3 frames of 84 x 56, -12 dB in 48000 samples"),
-        ("red.mkv", 3000, "red in 1 frames of 84 x 56, -12 dB in 16000 samples"),
-        ("sound.flac", 0, "no picture, -30 dB in 16000 samples"),
+        ("red.mkv", 0, "red in 3 frames of 84 x 56, -12 dB in 24000 samples"),
+        ("red.mkv", 3000, "red in 1 frames of 84 x 56, -12 dB in 8000 samples"),
+        ("sound.flac", 0, "no picture, -30 dB in 8000 samples"),
     ]
     assert set(rows.model) == {"toy"}
     assert set(rows.model_revision) == {"r7"}

@@ -20,7 +20,9 @@ CARD = ToyCard(
     revision="r7",
     trained=True,
     knows="colours and loudness",
-    needs=ClipNeeds(frames_per_second=Fraction(1), frame_size=Fit(multiple=28, max_pixels=28 * 28 * 6)),
+    needs=ClipNeeds(
+        frames_per_second=Fraction(1), frame_size=Fit(multiple=28, max_pixels=28 * 28 * 6), sample_rate=8000
+    ),
     prompts=TaskPrompts(caption="Which colour, and how loud?"),
 )
 

@@ -18,6 +18,8 @@ from favor.training.sources import ManifestSource, read_examples
 from favor.training.train import train
 from favor.training.trainer import Trainer, make_accelerator
 
+pytestmark = pytest.mark.numeric
+
 ALL = Parts("full", "full", "full", "full", "full", "full")
 
 
@@ -54,7 +56,7 @@ def test_a_resumed_training_ends_with_the_very_same_weights(tiny_folder, manifes
     assert totals[-1] == 20
 
 
-def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_path):
+def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_path, leads):
     mix, cosine = Mix(video_qa=1, ac=1), {"decay": "cosine", "final": 0.1, "dropout": "none"}
     stage = Stage("all", 120, ALL, mix, clips=4, learning_rate=3e-3, warmup=10, matching=0, **cosine)
     recipe = recipe_of(manifest, stage)
@@ -64,6 +66,10 @@ def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_pat
     heard = [Clip(audio=clip.audio) if row.task == "ac" else clip for row, clip in zip(rows, clips, strict=True)]
     answers = model.answer(heard, [row.question for row in rows])
     assert [answer.text for answer in answers] == [row.answer for row in rows]
+    for clip, row, answer in zip(heard, rows, answers, strict=True):
+        assert (
+            leads(model, clip, row.question, answer.token_ids).min() > 1
+        )  # a processor that rounds otherwise learns it too
 
 
 def test_checkpoints_of_another_recipe_are_left_alone(tiny_folder, manifest, tmp_path):

@@ -1,6 +1,9 @@
+import weakref
+
 import numpy as np
 import pytest
 import torch
+from apache_beam.transforms.window import GlobalWindows
 
 from favor import Clip, FavorModel, GenerationOptions
 from favor.media.corpus.files import MediaFile, WindowKey
@@ -8,8 +11,10 @@ from favor.media.needs import ClipNeeds
 from favor.media.sampling import Windowing
 from favor.models.placement import Placement
 from transforms.elements import Answered, Identity, Job, Question, Window
-from transforms.generate import ClipModelHandler, thinned
+from transforms.generate import ClipModelHandler, Route, thinned
+from transforms.model_errors import BrokenModelError
 from transforms.rows import CAPTIONS, TRANSCRIPTS, Failure
+from transforms.runtime import Runtime
 
 CPU, SHORT = Placement("cpu"), GenerationOptions(max_new_tokens=2)
 IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
@@ -60,6 +65,54 @@ def test_a_poisoned_window_costs_one_failure_in_a_batch_of_sixteen(failing):
     row = outcomes[6]
     assert (row.stage, row.uri, row.start_ms, row.end_ms) == ("generate", "/6.mp4", 0, 1000)
     assert "/6.mp4: a planted failure" in row.message
+    assert row.code == "model_error"
+
+
+def test_a_model_that_fails_on_every_file_stops_the_run(failing):
+    with pytest.raises(BrokenModelError, match=r"ValueError at .*test_generate\.py:\d+: a planted failure"):
+        run(failing, [window(i, shade=255) for i in range(3)])
+
+
+def test_three_odd_files_at_the_front_of_a_batch_do_not(failing):
+    outcomes = run(failing, [window(i, shade=255 if i < 3 else i) for i in range(4)])
+    assert [type(outcome) for outcome in outcomes] == [Failure, Failure, Failure, Answered]
+
+
+def test_two_files_that_fail_alike_are_failures(failing):
+    assert [row.code for row in run(failing, [window(i, shade=255) for i in range(2)])] == ["model_error"] * 2
+
+
+def test_failures_wait_until_the_model_has_answered(failing):
+    route = Route(Runtime())
+    route.start_bundle()
+    failed, answered = run(failing, [window(0, shade=255), window(1)])
+    assert list(route.process(failed)) == []
+    assert [output.value for output in route.finish_bundle()] == [GlobalWindows.windowed_value(failed)]
+    route.start_bundle()
+    assert list(route.process(failed)) == []
+    route.runtime.model_watch.note_answer()
+    first, second = route.process(answered)
+    assert (first, second.value) == (answered, failed)
+    assert [output.value for output in route.process(failed)] == [failed]
+
+
+def test_a_retry_holds_no_tensor_of_the_failed_try(failing, monkeypatch):
+    tensors, alive = [], []
+    encode = failing.encode
+
+    def hungry(clips):
+        alive.append(sum(tensor() is not None for tensor in tensors))
+        held = [torch.zeros(1000) for _ in clips]
+        tensors.extend(map(weakref.ref, held))
+        return encode(clips)
+
+    monkeypatch.setattr(failing, "encode", hungry)
+    failing.largest_batch = 2
+    failing.most_frames = 5
+    assert all(isinstance(outcome, Answered) for outcome in run(failing, [window(i, frames=12) for i in range(4)]))
+    assert failing.sizes[:3] == [4, 2, 1]
+    assert len(alive) > 6
+    assert not any(alive)
 
 
 def test_the_batch_that_fits_in_memory_is_remembered(failing):

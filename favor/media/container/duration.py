@@ -13,6 +13,7 @@ from favor.errors import MediaError
 from favor.media.container import opening
 from favor.media.container.completeness import is_cut_short
 from favor.media.container.joins import JoinedClock
+from favor.media.container.opening import Opener
 from favor.media.container.packets import ReadPosition
 
 STILL_DURATION_MS = 500  # one time step of the model
@@ -23,11 +24,11 @@ GUESSED_DURATIONS = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "amr", "h264"
 GUESSED_DURATIONS |= {"mpeg", "mpegts", "nut", "ogg"}
 
 
-def duration_ms(container: InputContainer, uri: str) -> int:
+def duration_ms(container: InputContainer, uri: str, opener: Opener) -> int:
     """Returns how long an open file is, rounded up so that nothing is lost; it leaves the container anywhere.
 
     The header is believed if packets end where it says. A file that was cut short is as long as it was meant to be, so
-    that what is missing is noticed.
+    that what is missing is noticed. The opener opens it once more where all of it must be read.
 
     Raises:
         MediaError: ``no_times`` if nothing in the file says when it is to be played.
@@ -36,8 +37,8 @@ def duration_ms(container: InputContainer, uri: str) -> int:
         return STILL_DURATION_MS
     declared = declared_duration(container)
     if declared is None or not _ends_at(container, declared):
-        measured = measured_duration(uri)
-        if declared is None or not _was_longer(uri, declared, measured):
+        measured = measured_duration(uri, opener)
+        if declared is None or not _was_longer(uri, opener, declared, measured):
             declared = measured
     if not declared:
         raise MediaError("no_times", f"{uri}: its packets carry no times; remux it into mp4 or mkv")
@@ -61,9 +62,9 @@ def declared_duration(container: InputContainer) -> Fraction | None:
     return None
 
 
-def measured_duration(uri: str) -> Fraction:
+def measured_duration(uri: str, opener: Opener = opening.open_stored) -> Fraction:
     """Returns how many seconds of picture and sound a file holds, by reading all of it without decoding."""
-    with opening.open_container(uri) as container:
+    with opening.open_container(uri, opener) as container:
         zero = opening.time_zero(container)
         streams = opening.films(container)
         progress, untimed = ReadPosition(Fraction(0), Fraction(1)), 0
@@ -76,9 +77,9 @@ def measured_duration(uri: str) -> Fraction:
         return progress.believed
 
 
-def cut_short(uri: str) -> bool | None:
+def cut_short(uri: str, opener: Opener) -> bool | None:
     """Returns whether a file is shorter than its structure says; None if that does not say."""
-    with opening.open_bytes(uri) as file:
+    with opening.open_bytes(uri, opener) as file:
         return is_cut_short(file)
 
 
@@ -106,8 +107,8 @@ def _pass(packet: Packet, zero: Fraction, progress: ReadPosition[Fraction]) -> N
         progress.pass_by(end - zero)
 
 
-def _was_longer(uri: str, declared: Fraction, measured: Fraction) -> bool:
+def _was_longer(uri: str, opener: Opener, declared: Fraction, measured: Fraction) -> bool:
     if measured >= declared:
         return False
-    cut = cut_short(uri)
+    cut = cut_short(uri, opener)
     return declared <= CREDIBLE * measured if cut is None else cut

@@ -9,6 +9,7 @@ from av.packet import Packet
 
 from favor.media.container import opening
 from favor.media.container.completeness import holds_one_segment
+from favor.media.container.opening import Opener
 
 BACK = 1.0  # s; decoding times never go back, and less is an error of a few packets
 FORWARD = 12 * 3600.0  # s, about half of what the clock of MPEG-TS counts; a pause may be as long as it likes below
@@ -113,20 +114,21 @@ class JoinedClock:
         return packet
 
 
-def is_joined(container: InputContainer, uri: str) -> bool:
+def is_joined(container: InputContainer, uri: str, opener: Opener) -> bool:
     """Returns whether time begins anew within a file, by reading it all where its format allows for that.
 
     Args:
         container: the open file; it stays where it is.
         uri: its name.
+        opener: opens it once more.
     """
     if container.format.name not in JOINABLE:
         return False
-    with opening.open_bytes(uri) as file:
+    with opening.open_bytes(uri, opener) as file:
         if container.format.name == MATROSKA and holds_one_segment(file):
             return False
     clock = JoinedClock()
-    with opening.open_container(uri) as other:
+    with opening.open_container(uri, opener) as other:
         try:
             return any(clock.joins for _ in clock(other.demux(opening.films(other))))
         except av.FFmpegError:

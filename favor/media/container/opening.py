@@ -20,7 +20,6 @@ from av.video.stream import VideoStream
 from favor.errors import MediaError
 
 Opener = Callable[[str], AbstractContextManager[Any]]  # of the bytes behind a URI: a local path or a file object
-_opener: Opener | None = None
 PLAYLISTS = frozenset({"concat", "dash", "hls", "imf", "sdp", "vobsub", "webm_dash_manifest"})  # lead to other files
 HEADERLESS = frozenset({"bitpacked", "rawvideo", "v210", "v210x"})  # and PCM: nothing says what the bytes are
 NOT_FILMS = Disposition.attached_pic | Disposition.timed_thumbnails  # cover art and preview pictures
@@ -34,31 +33,30 @@ MAX_FRAME_RATE = 1000  # frames a second; headers with more are wrong
 
 
 @contextlib.contextmanager
-def open_bytes(uri: str) -> Iterator[BinaryIO]:
-    """Opens the bytes behind a URI through fsspec, unless `use_opener` has said otherwise."""
-    opener = _opener
-    if opener is None:
-        from favor.io import sources  # not at the top: the process that decodes does without fsspec
+def open_stored(uri: str) -> Iterator[Any]:
+    """Opens what lies on a disk or in any store that fsspec knows."""
+    from favor.io import sources  # not at the top: the process that decodes does without fsspec
 
-        opener = sources.open_source
+    with sources.open_source(uri) as source:
+        yield source
+
+
+@contextlib.contextmanager
+def open_bytes(uri: str, opener: Opener) -> Iterator[BinaryIO]:
+    """Opens the bytes behind a URI as a file."""
     with opener(uri) as source, contextlib.ExitStack() as stack:
         yield stack.enter_context(Path(source).open("rb", buffering=0)) if isinstance(source, str) else source
 
 
-def use_opener(opener: Opener) -> None:
-    """Opens all files in this process by other means from now on."""
-    global _opener
-    _opener = opener
-
-
 @contextlib.contextmanager
-def open_container(uri: str) -> Iterator[InputContainer]:
+def open_container(uri: str, opener: Opener = open_stored) -> Iterator[InputContainer]:
     """Opens a media file for reading; what libav finds wrong with it, now or while it is read, names the file.
 
     libav gets its bytes and its suffix, nothing else: a file can make it neither open another one nor reach a network.
 
     Args:
         uri: a local path or any fsspec URL. Remote files are read ahead by whole blocks.
+        opener: of its bytes.
 
     Raises:
         MediaError: ``directory``, ``empty_file`` or ``not_a_file``; ``not_self_contained`` for playlists and
@@ -68,7 +66,7 @@ def open_container(uri: str) -> Iterator[InputContainer]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(open_bytes(uri))
+            file = stack.enter_context(open_bytes(uri, opener))
             yield stack.enter_context(_open(file, uri))
         except av.FFmpegError as error:
             if isinstance(error, MemoryError):

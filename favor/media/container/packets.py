@@ -13,7 +13,7 @@ from av.stream import Stream
 
 from favor.media.clock import Clock
 from favor.media.container.joins import JoinedClock, is_joined
-from favor.media.container.opening import RAW_FORMATS
+from favor.media.container.opening import RAW_FORMATS, Opener
 
 RUN_UP_MS = 1000  # read before the time that is asked for: sound codecs take some packets to settle
 FAR_MS = 60_000  # before the time asked for: the picture has ended or stands, and the sound need not be read
@@ -59,13 +59,17 @@ class PacketSource:
     Args:
         container: the open file.
         uri: its name.
+        opener: opens it once more.
         streams: the chosen ones, the picture first.
         clock: the file's.
     """
 
-    def __init__(self, container: InputContainer, uri: str, streams: list[Stream], clock: Clock) -> None:
+    def __init__(
+        self, container: InputContainer, uri: str, opener: Opener, streams: list[Stream], clock: Clock
+    ) -> None:
         self._container = container
         self._uri = uri
+        self._opener = opener
         self._streams = streams
         self._clock = clock
         self._packets: Iterator[Packet] = JoinedClock()(container.demux(streams))
@@ -96,7 +100,7 @@ class PacketSource:
 
     @functools.cached_property
     def _joined(self) -> bool:
-        return is_joined(self._container, self._uri)
+        return is_joined(self._container, self._uri, self._opener)
 
     def _jump(self, target_ms: int, stream: Stream) -> bool:
         if self._container.format.name in RAW_FORMATS:

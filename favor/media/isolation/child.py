@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from favor.errors import MediaError
 from favor.media import decode, probe
-from favor.media.container import opening
+from favor.media.container.opening import Opener
 from favor.media.corpus.files import MediaFile
 from favor.media.isolation import wire
 from favor.media.isolation.wire import Header
@@ -117,29 +117,28 @@ def serve(channel: Channel) -> None:
         request, _ = channel.receive()
         if request["call"] not in calls:
             continue  # the end of a pass that has ended by itself
-        set_source(channel, request)
         try:
-            calls[request["call"]](channel, request)
+            calls[request["call"]](channel, request, source_opener(channel, request))
         except Exception as error:  # archives are hostile: what PyAV or NumPy raise on odd files has no end
             channel.send(error_reply(error))
 
 
-def serve_probe(channel: Channel, request: Header) -> None:
+def serve_probe(channel: Channel, request: Header, opener: Opener) -> None:
     """Answers with what the header of a file says."""
-    info = probe.probe(MediaFile(**request["media"]), request["audio_track"])
+    info = probe.probe(MediaFile(**request["media"]), request["audio_track"], opener)
     channel.send({"reply": "info", "info": dataclasses.asdict(info)})
 
 
-def serve_windows(channel: Channel, request: Header) -> None:
+def serve_windows(channel: Channel, request: Header, opener: Opener) -> None:
     """Answers with one clip for each ``next`` that follows."""
     needs = read_dataclass(ClipNeeds, request["needs"], "needs")
-    clips = decode.decode_windows(request["uri"], request["spans"], needs, request["audio_track"])
+    clips = decode.decode_windows(request["uri"], request["spans"], needs, request["audio_track"], opener)
     serve_replies(channel, map(wire.pack_clip, clips))
 
 
-def serve_scenes(channel: Channel, request: Header) -> None:
+def serve_scenes(channel: Channel, request: Header, opener: Opener) -> None:
     """Answers with one span for each ``next`` that follows."""
-    spans = cuts.find_scene_spans(request["uri"], request["part"], request["window_ms"])
+    spans = cuts.find_scene_spans(request["uri"], request["part"], request["window_ms"], opener)
     serve_replies(channel, (({"reply": "span", "start_ms": start, "end_ms": end}, ()) for start, end in spans))
 
 
@@ -170,14 +169,14 @@ def error_reply(error: Exception) -> Header:
     return {"reply": "error", "kind": kind, "arguments": arguments, "traceback": "".join(lines)}
 
 
-def set_source(channel: Channel, request: Header) -> None:
-    """Opens what the request names, for as long as it lasts."""
+def source_opener(channel: Channel, request: Header) -> Opener:
+    """Returns what opens the file that a request names."""
 
     @contextlib.contextmanager
     def opener(uri: str) -> Iterator[Any]:
         yield AskedFile(channel, request["bytes"]) if request["path"] is None else request["path"]
 
-    opening.use_opener(opener)
+    return opener
 
 
 def set_alarm(deadline: float) -> None:

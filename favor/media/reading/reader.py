@@ -17,6 +17,7 @@ from favor.media.clip import Clip
 from favor.media.clock import Clock, Instant, Span
 from favor.media.container import duration, opening
 from favor.media.container.joins import JOINABLE
+from favor.media.container.opening import Opener
 from favor.media.container.packets import RUN_UP_MS, PacketSource, ReadPosition
 from favor.media.needs import ClipNeeds
 from favor.media.reading.images import Display, FrameScaler
@@ -37,7 +38,8 @@ class Reader:
 
     Args:
         container: the open file.
-        uri: its name, for errors.
+        uri: its name.
+        opener: opens it once more.
         needs: as in `favor.media.decode.decode_windows`.
         audio_track: likewise.
         planned: whether to leave out pictures that no window needs.
@@ -51,11 +53,13 @@ class Reader:
         self,
         container: InputContainer,
         uri: str,
+        opener: Opener,
         needs: ClipNeeds,
         audio_track: int | None = None,
         planned: bool = True,
     ) -> None:
         self._uri = uri
+        self._opener = opener
         self._needs = needs
         video, audio = opening.usable_streams(container, uri, audio_track)
         self._video, self._audio = video if needs.sees else None, audio if needs.hears else None
@@ -70,7 +74,7 @@ class Reader:
         self._clock = Clock(streams, opening.time_zero(container), needs.sample_rate)
         self._declared = duration.declared_duration(container)
         self._still = opening.is_still(container)
-        self._packets = PacketSource(container, uri, streams, self._clock)
+        self._packets = PacketSource(container, uri, opener, streams, self._clock)
         self._placer = SoundPlacer(self._clock.second, needs.sample_rate)
         self._standing: tuple[int, VideoFrame] | None = None
         self._plan: SkipPlan[Packet] | None = None
@@ -226,7 +230,7 @@ class Reader:
         due = min(window.end, int(self._declared * self._clock.second)) - self._clock.milliseconds(MISSING_MS)
         if window.start < furthest >= due:
             return
-        if duration.cut_short(self._uri) is False:
+        if duration.cut_short(self._uri, self._opener) is False:
             return  # the header promises what has never been there
         raise MediaError(
             "truncated",

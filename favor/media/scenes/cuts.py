@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from favor.errors import FavorError
 from favor.media.clock import Clock, Span
 from favor.media.container import opening
+from favor.media.container.opening import Opener
 from favor.media.container.packets import PacketSource
 from favor.media.reading.picture_decoder import PictureDecoder
 from favor.media.reading.skipping import Action
@@ -44,7 +45,7 @@ def check_installed() -> None:
         raise FavorError(EXTRA)
 
 
-def find_scene_spans(uri: str, part: Span, window_ms: int) -> Iterator[Span]:
+def find_scene_spans(uri: str, part: Span, window_ms: int, opener: Opener = opening.open_stored) -> Iterator[Span]:
     """Tiles a part of a film with windows that end where a scene does; see `favor.media.scenes.windows.scene_spans`.
 
     The part is read once, beside the stretches that are searched; with a picture, but no still.
@@ -53,15 +54,16 @@ def find_scene_spans(uri: str, part: Span, window_ms: int) -> Iterator[Span]:
         uri: a local path or any fsspec URL.
         part: ``(start_ms, end_ms)``.
         window_ms: how long a window is to be.
+        opener: of its bytes.
 
     Raises:
         MediaError: what `favor.media.container.opening.open_container` raises, also while the file is read.
         OSError: if the file cannot be found or read.
     """
-    with opening.open_container(uri) as container:
-        film = Film(container, uri)
+    with opening.open_container(uri, opener) as container:
+        film = Film(container, uri, opener)
         film.packets.seek(part[0])
-        search = functools.partial(search_cuts, uri)
+        search = functools.partial(search_cuts, uri, opener)
         yield from windows.scene_spans(part, window_ms, looks(film), search)
 
 
@@ -70,19 +72,20 @@ class Film:
 
     Args:
         container: the open file.
-        uri: its name, for errors.
+        uri: its name.
+        opener: opens it once more.
 
     Attributes:
         coded: when the pictures of all packets are shown that were decoded or left out, in ms.
     """
 
-    def __init__(self, container: InputContainer, uri: str) -> None:
+    def __init__(self, container: InputContainer, uri: str, opener: Opener) -> None:
         video, _ = opening.usable_streams(container, uri)
         assert video
         video.codec_context.thread_count = 1
         self.stream: VideoStream = video
         self.clock = Clock([video], opening.time_zero(container))
-        self.packets = PacketSource(container, uri, [video], self.clock)
+        self.packets = PacketSource(container, uri, opener, [video], self.clock)
         self._times_stored = opening.has_presentation_times(container)
         self.pictures = PictureDecoder(video, self.clock, self._times_stored, strict=False)
         self.coded: set[int] = set()
@@ -156,31 +159,32 @@ def looks(film: Film) -> Iterator[Look]:
         film.restart()
 
 
-def search_cuts(uri: str, start_ms: int, end_ms: int) -> list[int]:
+def search_cuts(uri: str, opener: Opener, start_ms: int, end_ms: int) -> list[int]:
     """Returns when scenes begin after ``start_ms``, the time of a keyframe, up to and including ``end_ms``.
 
     Pictures that no other refers to are left out at first; that takes half the time. Only where the two on either side
     of them differ, they are compared too.
     """
-    found, gaps = _search(uri, start_ms, end_ms, [])
+    found, gaps = _search(uri, opener, start_ms, end_ms, [])
     if not gaps:
         return found
     last = gaps[-1][1]
-    return _search(uri, start_ms, last, gaps)[0] + [time for time in found if time > last]
+    return _search(uri, opener, start_ms, last, gaps)[0] + [time for time in found if time > last]
 
 
-def _search(uri: str, start_ms: int, end_ms: int, whole: list[Span]) -> tuple[list[int], list[Span]]:
+def _search(uri: str, opener: Opener, start_ms: int, end_ms: int, whole: list[Span]) -> tuple[list[int], list[Span]]:
     """Returns when scenes begin, and where that is not sure, for pictures between two that differ were left out.
 
     Args:
         uri: the film.
+        opener: of its bytes.
         start_ms: the time of a keyframe.
         end_ms: up to when to search.
         whole: where no picture is left out.
     """
     sure, likely = Comparison(CUT_SCORE), Comparison(LOOK_SCORE)
-    with opening.open_container(uri) as container:
-        film = Film(container, uri)
+    with opening.open_container(uri, opener) as container:
+        film = Film(container, uri, opener)
         stretch = _stretch(film, start_ms, end_ms, whole)
         compared = [(time, sure.differs(time, frame), likely.differs(time, frame)) for time, frame in stretch]
         coded = sorted(film.coded)

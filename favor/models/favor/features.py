@@ -141,7 +141,12 @@ def _join(pieces: Sequence[Tensor], piece_tokens: int) -> Tensor:
 
 
 def _samples(clips: Sequence[Clip], device: torch.device) -> list[Tensor]:
-    return [torch.tensor(clip.audio, device=device) for clip in clips if clip.audio is not None]
+    audible = [clip for clip in clips if clip.audio is not None]
+    for clip in audible:
+        if clip.sample_rate != SAMPLE_RATE or clip.audio_start:
+            what = f"got {clip.sample_rate} Hz from {clip.audio_start} s on"
+            raise ValueError(f"the sound of a clip must have {SAMPLE_RATE} Hz and begin with its window; {what}")
+    return [torch.tensor(clip.audio, device=device) for clip in audible]
 
 
 def _distinct_frames(

@@ -11,9 +11,11 @@ from safetensors import safe_open
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor.folder import read_config
-from favor.models.favor.generation import generate_tokens
+from favor.models.favor.generation import generate_tokens, score_tokens
 from favor.models.favor.model import FavorModel
 from jobs.main import main
+
+pytestmark = pytest.mark.numeric
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden" / "favor_released"
 SOURCES = {
@@ -132,10 +134,24 @@ def test_from_the_clip_to_the_logits(case, model, expected):
         ("beam_ids", GenerationOptions(max_new_tokens=12, min_new_tokens=1, num_beams=5, repetition_penalty=1.5)),
     ],
 )
-def test_generated_tokens(case, ids, options, model, expected):
-    embeddings, mask = model.prompt_embeddings([clip_of(case, expected)], [expected["prompt"]])
-    (row,) = generate_tokens(model.llm, embeddings, mask, options)
+def test_generated_tokens_of_the_released_prompts(case, ids, options, model, expected):
+    embeddings = expected[f"{case}/inputs_embeds"]
+    with torch.inference_mode():
+        (row,) = generate_tokens(model.llm, embeddings, torch.ones(embeddings.shape[:2], dtype=torch.long), options)
     assert list(row.token_ids) == expected[f"{case}/{ids}"][0].tolist()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("ids", ["greedy_ids", "beam_ids"])
+def test_from_the_clip_to_the_score_of_the_released_answer(case, ids, model, expected):
+    """Which tokens are generated would be luck: two of them are as likely within what the prompts differ by."""
+    embeddings, mask = model.prompt_embeddings([clip_of(case, expected)], [expected["prompt"]])
+    answer = expected[f"{case}/{ids}"].tolist()
+    with torch.inference_mode():
+        ours, released = (
+            score_tokens(model.llm, e, mask, answer) for e in (embeddings, expected[f"{case}/inputs_embeds"])
+        )
+    assert ours.mean().item() == pytest.approx(released.mean().item(), abs=1e-3)
 
 
 def test_a_random_model_loads_and_is_the_same_again(tmp_path):

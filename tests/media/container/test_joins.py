@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from favor.media.container.joins import JoinedClock, is_joined
+from favor.media.container.opening import open_stored
 from favor.media.corpus.files import MediaFile
 from favor.media.decode import decode_windows
 from favor.media.needs import ClipNeeds, Square
@@ -165,4 +166,4 @@ def test_order_and_number_of_packets_stay(joined):
 def test_joined_files_are_told(joined, name, parts):
     path = joined(name, [SHORT] * parts, **MPEG2)
     with av.open(path) as container:
-        assert is_joined(container, path) is (parts == 2)
+        assert is_joined(container, path, open_stored) is (parts == 2)

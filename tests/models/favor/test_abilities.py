@@ -54,7 +54,7 @@ def test_the_score_of_an_answer_is_what_generation_reports(model, clip, silent, 
         for mine, answer, ids in zip(scores, answers, written, strict=True)
         if tuple(ids) == answer.token_ids  # it ended by itself, in the tokens in which its text is written
     ]
-    assert len(compared) >= 2
+    assert compared
     for mine, answer in compared:
         assert len(mine) == len(answer.token_ids)
         assert np.mean(mine) == pytest.approx(answer.mean_logprob, abs=1e-4)

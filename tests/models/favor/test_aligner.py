@@ -9,8 +9,13 @@ from favor.importing.names import released_names
 from favor.models.favor.aligner import Aligner, Modalities, audio_frames, pad_to_blocks, synchronise
 from favor.models.favor.presets import FAVOR_13B, VIDEO_SALMONN_13B
 
+pytestmark = pytest.mark.numeric
+
 GOLDEN = Path(__file__).parents[2] / "data" / "golden"
-TOLERANCE = {"atol": 1e-4, "rtol": 1e-4}
+# Attention of random weights is peaked, which lets rounding grow: the released code's own float32 tokens, of up to 14,
+# are up to 1e-3 from those in float64. Another instruction set moves single values by 9e-4, and by 6e-5 in the mean.
+TOLERANCE = {"atol": 3e-3, "rtol": 1e-3}
+MEAN_TOLERANCE = 2e-4
 TINY = {
     "image_qformer": {"hidden_size": 48, "num_attention_heads": 12},
     "speech": {"d_model": 40, "encoder_attention_heads": 4},
@@ -55,6 +60,11 @@ def modalities(tensors, case):
     )
 
 
+def assert_released(actual, expected):
+    torch.testing.assert_close(actual, expected, **TOLERANCE)
+    assert (actual - expected).abs().mean() < MEAN_TOLERANCE
+
+
 @pytest.mark.parametrize("name", ["case0", "case1", "case2", "case3"])
 def test_llm_tokens_are_those_of_the_released_code(golden, name):
     tensors, cases, aligner = golden
@@ -62,9 +72,9 @@ def test_llm_tokens_are_those_of_the_released_code(golden, name):
     with torch.no_grad():
         outputs = aligner.join(aligner.query([aligner.frames(clip)]))
         tokens = aligner.llm_proj(outputs).flatten(0, 1)
-    torch.testing.assert_close(tokens, tensors[f"{name}/llm_tokens"][0], **TOLERANCE)
+    assert_released(tokens, tensors[f"{name}/llm_tokens"][0])
     expected = tensors[f"{name}/query_output"]
-    torch.testing.assert_close(outputs.reshape(expected.shape), expected, **TOLERANCE)
+    assert_released(outputs.reshape(expected.shape), expected)
 
 
 def test_clips_of_unequal_length_do_not_change_each_other(golden):
@@ -73,7 +83,7 @@ def test_clips_of_unequal_length_do_not_change_each_other(golden):
     with torch.no_grad():
         together = aligner(clips)
     for tokens, case in zip(together, cases.values(), strict=True):
-        torch.testing.assert_close(tokens, tensors[f"{case['name']}/llm_tokens"][0], **TOLERANCE)
+        assert_released(tokens, tensors[f"{case['name']}/llm_tokens"][0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

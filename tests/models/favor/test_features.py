@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import torch
 
-from favor.models.favor.features import frame_slots
+from favor.media.clip import Clip
+from favor.models.favor.config import SpeechConfig
+from favor.models.favor.features import encode_speech, frame_slots
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,10 @@ def test_each_half_second_shows_the_first_frame_at_or_after_its_start(times, dis
     found, shown = frame_slots(np.array(times))
     assert found.tolist() == distinct
     assert shown.tolist() == slots
+
+
+@pytest.mark.parametrize("odd", [{"sample_rate": 24_000}, {"audio_start": -0.5}])
+def test_sound_that_is_not_placed_as_the_model_expects_is_refused(odd):
+    clip = Clip(audio=np.zeros(16_000, np.float32), **odd)
+    with pytest.raises(ValueError, match="must have 16000 Hz and begin with its window; got"):
+        encode_speech(lambda samples: samples, [clip], SpeechConfig(), torch.device("cpu"))

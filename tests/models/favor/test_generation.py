@@ -2,12 +2,16 @@ import json
 
 import pytest
 import torch
+from transformers import LogitsProcessor
 
 from favor.models.base import GenerationOptions
+from favor.models.favor import generation
 from favor.models.favor.config import LanguageConfig, LoraConfig
 from favor.models.favor.generation import Draw, TokenLogprobs, generate_tokens, score_tokens
 from favor.models.favor.language import build_llm, pad_left
 from favor.models.favor.loading import initialise
+
+pytestmark = pytest.mark.numeric
 
 SIZES = LanguageConfig(vocab_size=50, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4)
 GREEDY = GenerationOptions(max_new_tokens=8)
@@ -44,19 +48,47 @@ def ids_of(llm, prompts, options):
     return [row.token_ids for row in run(llm, prompts, options)]
 
 
+class Leads(LogitsProcessor):
+    """Notes by how much the best token of each step leads the next one, when all else is done to the logits."""
+
+    def __init__(self):
+        self.noted = []
+
+    def __call__(self, input_ids, scores):
+        best, second = scores.topk(2).values.T
+        self.noted += (best - second).tolist()
+        return scores
+
+
+@pytest.fixture
+def leads(monkeypatch):
+    """By how much each token was chosen in all that is generated."""
+    leads, processors = Leads(), generation._processors
+    monkeypatch.setattr(generation, "_processors", lambda *arguments: [*processors(*arguments), leads])
+    return leads.noted
+
+
 @pytest.mark.parametrize(
     "options",
     [
         GREEDY,
-        GenerationOptions(max_new_tokens=8, num_beams=3),
         GenerationOptions(max_new_tokens=8, temperature=1.0, seed=5),
         GenerationOptions(max_new_tokens=8, repetition_penalty=1.5),
     ],
 )
-def test_a_row_does_not_depend_on_its_batch(llm, prompts, options):
+def test_a_row_does_not_depend_on_its_batch(llm, prompts, options, leads):
     alone = [row for prompt in prompts for row in run(llm, [prompt], options)]
     together = run(llm, prompts, options)
+    assert min(leads) > 1e-3  # and rounding, which depends on batch and processor, changes logits by less than 1e-6
     assert [row.token_ids for row in together] == [row.token_ids for row in alone]
+    assert [row.mean_logprob for row in together] == pytest.approx([row.mean_logprob for row in alone], abs=1e-4)
+
+
+def test_beams_do_not_depend_on_their_batch(llm, prompts):
+    """Of two beams that are as likely either may win."""
+    options = GenerationOptions(max_new_tokens=8, num_beams=3)
+    alone = [row for prompt in prompts for row in run(llm, [prompt], options)]
+    together = run(llm, prompts, options)
     assert [row.mean_logprob for row in together] == pytest.approx([row.mean_logprob for row in alone], abs=1e-4)
 
 
@@ -110,7 +142,7 @@ def test_drawing_follows_the_distribution():
     probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
     draws = [Draw(seed)(torch.empty(1, 0), probabilities.log()[None]).argmax().item() for seed in range(2000)]
     found = torch.bincount(torch.tensor(draws), minlength=4) / len(draws)
-    torch.testing.assert_close(found, probabilities, atol=0.03, rtol=0)
+    torch.testing.assert_close(found, probabilities, atol=0.05, rtol=0)  # 4.5 standard deviations
 
 
 def test_drawing_among_one_is_greedy(llm, prompts):

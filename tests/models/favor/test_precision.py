@@ -12,11 +12,13 @@ from favor.models.favor.model import FavorModel
 from favor.models.favor.presets import FAVOR_MINI, PRESETS
 from favor.models.favor.quantization import quantized_linear, quantized_module
 
+pytestmark = pytest.mark.numeric
+
 QUESTION = "What is the source of the sound?"
 LANGUAGE = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 4, "num_attention_heads": 8}
-# With seed 0 two tokens are as likely within 4e-4, which four bits do not keep apart in another batch.
 MIDDLE = FAVOR_MINI.override({"name": "middle", "seed": 1, "language": LANGUAGE})
 KINDS = ("int8", "int4")
+TIES = {"int8": 1e-3, "int4": 0.02}  # nats within which two tokens are as likely; products of four bits round coarsely
 BITS = {"int8": 8 + 32 / 512, "int4": 4 + 32 / 64}  # of a weight, its share of a float32 scale included
 
 
@@ -130,14 +132,15 @@ def test_adapters_stand_on_quantized_layers(quantized, folder, clip):
     assert difference.norm() > 0.1 * logits(bare, clip).norm()
 
 
-def test_it_generates_the_same_text_in_any_batch(quantized, clip):
+def test_it_generates_the_same_text_in_any_batch(quantized, clip, leads):
+    """Each token is the likeliest for the clip by itself, but where two are as likely within rounding."""
     clips = [clip, Clip(frames=clip.frames[:2]), clip]
     questions = [QUESTION, "Why?", "Who?"]
     options = GenerationOptions(max_new_tokens=8)
     together = quantized.answer(clips, questions, options)
-    alone = [quantized.answer([c], [q], options)[0] for c, q in zip(clips, questions, strict=True)]
-    assert [answer.token_ids for answer in together] == [answer.token_ids for answer in alone]
-    assert all(np.isfinite(answer.mean_logprob) for answer in together)
+    for one, question, answer in zip(clips, questions, together, strict=True):
+        assert leads(quantized, one, question, answer.token_ids).min() > -TIES[quantized.placement.quantization]
+        assert np.isfinite(answer.mean_logprob)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

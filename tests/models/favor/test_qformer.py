@@ -7,6 +7,8 @@ from favor.models.favor.config import CausalQFormerConfig
 from favor.models.favor.loading import initialise
 from favor.models.favor.qformer import Attention, CausalQFormer, causal_pairs
 
+pytestmark = pytest.mark.numeric
+
 SIZES = CausalQFormerConfig(hidden_size=8, num_attention_heads=2, intermediate_size=16, resolutions=((4, 3),))
 SLOTS, WIDTH = 2, 16
 
@@ -46,7 +48,7 @@ def test_cross_attention_ignores_padding_that_no_frame_can_see():
     frames[1, : 3 * SLOTS] = frames[0, : 3 * SLOTS]
     is_frame = torch.arange(4 * SLOTS).expand(2, -1) < 3 * SLOTS
     output = qformer(torch.randn(1, 3, 8), frames, is_frame)
-    torch.testing.assert_close(output[0], output[1])
+    torch.testing.assert_close(output[0], output[1], atol=1e-4, rtol=1e-4)
 
 
 def test_causal_attention_does_see_padding():
@@ -86,4 +88,5 @@ def test_without_causal_attention_frames_are_a_set():
     assert not any("causal_attention" in name for name in qformer.state_dict())
     frames, queries = torch.randn(1, 4 * SLOTS, WIDTH), torch.randn(1, 3, 8)
     is_frame = torch.ones(1, 4 * SLOTS, dtype=torch.bool)
-    torch.testing.assert_close(qformer(queries, frames, is_frame), qformer(queries, frames.flip(1), is_frame))
+    forward, backward = (qformer(queries, seen, is_frame) for seen in (frames, frames.flip(1)))
+    torch.testing.assert_close(forward, backward, atol=1e-4, rtol=1e-4)

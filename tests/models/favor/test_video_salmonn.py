@@ -11,6 +11,8 @@ from favor.models.favor.language import read_prompter
 from favor.models.favor.model import FavorModel
 from favor.models.favor.presets import FAVOR_MINI, VIDEO_SALMONN_13B
 
+pytestmark = pytest.mark.numeric
+
 QUESTION = "What is the source of the sound?"
 SHORT = GenerationOptions(max_new_tokens=5)
 RATE = 16_000
@@ -88,10 +90,11 @@ def test_features_of_sound_events(model, clips):
     ]
 
 
-def test_an_answer_does_not_depend_on_its_batch(model, clips):
-    together = model.answer(clips, [QUESTION] * len(clips), SHORT)
-    alone = [model.answer([clip], [QUESTION], SHORT)[0] for clip in clips]
-    assert [answer.token_ids for answer in together] == [answer.token_ids for answer in alone]
+def test_an_answer_does_not_depend_on_its_batch(model, clips, leads):
+    """Each token is the likeliest for the clip by itself, but where two are as likely within rounding."""
+    for clip, answer in zip(clips, model.answer(clips, [QUESTION] * len(clips), SHORT), strict=True):
+        assert leads(model, clip, QUESTION, answer.token_ids).min() > -1e-3
+        assert answer.finish_reason == "stop" or len(answer.token_ids) == SHORT.max_new_tokens
 
 
 def test_features_do_not_depend_on_their_batch(model, clips):

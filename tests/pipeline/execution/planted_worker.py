@@ -1,4 +1,4 @@
-"""A worker that kills itself when the model is shown white frames, as often as a file says."""
+"""A worker whose model is broken, or that kills itself as often as a file says when the model is shown white frames."""
 
 import os
 import signal
@@ -11,6 +11,8 @@ encode = FavorModel.encode
 
 
 def deadly(model, clips):
+    if "PLANTED_ERROR" in os.environ:
+        raise ValueError(os.environ["PLANTED_ERROR"])
     kills = Path(os.environ["PLANTED_KILLS"])
     left = int(kills.read_text())
     if left and any(clip.frames.min() > 250 for clip in clips):

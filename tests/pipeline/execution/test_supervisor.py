@@ -14,7 +14,13 @@ import pytest
 from favor.errors import FavorError
 from favor.models.base import GenerationOptions
 from jobs.run.questions import caption_question
-from pipeline.execution.supervisor import MAX_RESTARTS, WORKER_COMMAND, Worker, WorkersRun
+from pipeline.execution.supervisor import (
+    MAX_RESTARTS,
+    WORKER_COMMAND,
+    WORKER_EXPLAINED_ITSELF,
+    Worker,
+    WorkersRun,
+)
 from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions, RunOptions
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
@@ -134,3 +140,18 @@ def test_a_worker_that_dies_by_accident_costs_no_window(with_white, tmp_path):
     run.execute()
     assert run.counts()["windows_succeeded"] == 13
     assert build(journal, with_white.corpus.tables) == {"captions": 13, "media": 13, "failures": 0}
+
+
+def test_a_broken_model_stops_every_worker_with_one_explanation(options, monkeypatch, capfd):
+    monkeypatch.setattr("pipeline.execution.supervisor.WORKER_COMMAND", PLANTED_WORKER)
+    monkeypatch.setenv("PLANTED_ERROR", "a planted failure")
+    journal = Journal(options.output.directory)
+    run = WorkersRun(options, journal)
+    with pytest.raises(FavorError) as stopped:
+        run.execute()
+    (line,) = str(stopped.value).splitlines()
+    assert line.startswith(f"ValueError at {PLANTED_WORKER[1]}:")
+    assert line.count("a planted failure") == 1
+    assert [worker.status for worker in run.workers] == [WORKER_EXPLAINED_ITSELF] * 2
+    assert "a planted failure" not in capfd.readouterr().err
+    assert not journal.failed()

@@ -1,13 +1,16 @@
 import datetime
-import time
+import gc
+import pickle
+import subprocess
+import sys
+import weakref
 
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.output.dataset import build
 from pipeline.output.journal import Journal
-from pipeline.output.record import JournalWriter
-from pipeline.output.tables import TABLES, values
+from pipeline.output.tables import TABLES
 from transforms.rows import RESOLVED, Failure, Result
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -55,24 +58,6 @@ def test_parts_are_whole_or_absent(journal, tmp_path):
     assert names[0].endswith(".parquet")
 
 
-def test_rows_reach_the_disk_while_the_writer_is_open(journal):
-    writer = JournalWriter(journal, interval=0.05)
-    writer.append("captions", result(1))
-    deadline = time.monotonic() + 60
-    while not journal.done() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert journal.done() == {"r1"}
-    writer.close()
-
-
-def test_a_writer_that_cannot_write_says_so(tmp_path):
-    (tmp_path / "out").write_text("a file where a directory should be")
-    writer = JournalWriter(Journal(str(tmp_path / "out")), interval=60)
-    writer.append("captions", result(1))
-    with pytest.raises(OSError, match="out"):
-        writer.flush()
-
-
 def test_failures_are_counted_until_they_are_mended(journal):
     journal.write("failures", [failure()])
     journal.write("failures", [failure(attempt=2)])
@@ -113,7 +98,29 @@ def test_a_smaller_dataset_leaves_no_old_files(journal, tmp_path, monkeypatch):
     assert pq.read_table(tmp_path / "out" / "captions").num_rows == 2
 
 
-def test_every_row_type_fits_its_schema():
-    for row in (result(1), failure()):
-        table = "captions" if isinstance(row, Result) else "failures"
-        assert list(values(row)) == TABLES[table].schema.names
+def test_all_copies_in_a_process_are_one_journal(journal):
+    copy = pickle.loads(pickle.dumps(journal))
+    assert copy is journal
+    assert copy.history() is journal.history()
+    another = Journal(journal.storage.root)
+    assert pickle.loads(pickle.dumps(another)) is another is not journal
+
+
+def test_what_earlier_runs_left_is_read_once_in_each_process(journal):
+    journal.write("captions", [result(1)])
+    assert journal.history().done == {"r1"}
+    journal.write("captions", [result(2)])
+    assert journal.history().done == {"r1"}
+    assert Journal(journal.storage.root).history().done == {"r1", "r2"}
+    code = "import pickle, sys; print(sorted(pickle.load(sys.stdin.buffer).history().done))"
+    told = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(journal), stdout=subprocess.PIPE).stdout
+    assert told == b"['r1', 'r2']\n"
+
+
+def test_a_journal_that_nobody_holds_is_forgotten(tmp_path):
+    journal = Journal(str(tmp_path))
+    pickled, gone = pickle.dumps(journal), weakref.ref(journal)
+    del journal
+    gc.collect()
+    assert gone() is None
+    assert pickle.loads(pickled).storage.root == str(tmp_path)

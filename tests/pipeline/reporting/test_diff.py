@@ -2,6 +2,7 @@ import dataclasses
 import datetime
 import json
 import shutil
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,6 +12,7 @@ from favor.evaluation.metrics import WordErrors
 from pipeline.output.dataset import build
 from pipeline.output.directory import REPORT_FILE, RUN_FILE
 from pipeline.output.journal import Journal
+from pipeline.output.reader import open_output
 from pipeline.output.tables import SCHEMA_VERSION
 from pipeline.reporting.diff import SCHEMA, compare
 from transforms.rows import RESOLVED, Failure, MediaRow, Result
@@ -105,7 +107,7 @@ def test_settings_and_speed_are_told(make):
     a = make("a", [result(1, "x")], precision="float32")
     b = make("b", [result(1, "x")], precision="int8", speed=15.0)
     found = compare(a, b)
-    assert found.settings == {"captions": {"precision": ["float32", "int8"]}}
+    assert found.settings == {"captions": {"precision": ("float32", "int8")}}
     assert "precision: float32 in A, int8 in B" in str(found)
     assert "10.0 and 15.0 seconds of video per second: 1.50 times" in str(found)
     assert json.loads(json.dumps(found.to_dict()))["tables"]["captions"]["word_error_rate"] == 0
@@ -141,3 +143,44 @@ def test_an_output_without_parquet_tables_is_read_from_its_journal(make, tmp_pat
     found = compare(a, b)
     assert found.tables["captions"].changed == 1
     assert not any(found.failures.values())
+
+
+OLD = Path(__file__).parents[2] / "data" / "outputs" / "schema-2"
+
+
+@pytest.fixture
+def later(tmp_path):
+    """The same windows as in the output of schema 2, of another model: other ids, and another text in one of them."""
+    journal = Journal(f"{tmp_path}/later")
+    for row in open_output(str(OLD)).table("captions").to_table().to_pylist():
+        text = "A bell rings." if row["start_ms"] else row["text"]
+        changed = {"result_id": f"new {row['result_id']}", "window_id": f"new {row['window_id']}", "text": text}
+        journal.write("captions", [Result(**{**row, **changed})])
+    build(journal, frozenset({"captions"}))
+    generation = {**open_output(str(OLD)).settings["captions"]["generation"], "max_new_tokens": 9}
+    settings = {"model": "another", "model_revision": "1", "needs": {"size": 2}, "generation": generation}
+    made = {"schema": SCHEMA_VERSION, "labels": {}, "tables": {"captions": settings}}
+    journal.storage.write(json.dumps(made).encode(), RUN_FILE)
+    return journal.storage.root
+
+
+def test_an_output_of_schema_2_is_compared_with_a_new_one_window_by_window(later):
+    taken = []
+    found = compare(str(OLD), later, taken.append)
+    captions, transcripts = found.tables["captions"], found.tables["transcripts"]
+    assert (captions.equal, captions.changed, captions.different) == (2, 1, 1)
+    assert (transcripts.only_a, transcripts.different) == (3, 3)
+    (changed, *_) = pa.concat_tables(taken).to_pylist()
+    assert (changed["uri"], changed["start_ms"], changed["what"]) == ("/films/shapes.mp4", 4000, "changed")
+    assert changed["text_b"] == "A bell rings."
+    assert found.settings == {
+        "captions": {
+            "model": ("favor-mini", "another"),
+            "model_revision": ("0b4f7a1e7c97", "1"),
+            "precision": ("auto, not quantized", None),
+            "sampling": ("even frames of 128 px", None),
+            "generation.max_new_tokens": (8, 9),
+            "needs": (None, {"size": 2}),
+        }
+    }
+    assert found.failures == {"new": 0, "mended": 0, "same": 0, "not seen by B": 1}

@@ -10,6 +10,8 @@ from transformers.audio_utils import mel_filter_bank, spectrogram, window_functi
 
 from favor.models.favor.encoders.filterbank import frame_count, log_mel, samples_of
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.mark.parametrize(
     ("samples", "frames"), [(0, 0), (399, 0), (400, 1), (559, 1), (560, 2), (16_000, 98), (480_000, 2998)]

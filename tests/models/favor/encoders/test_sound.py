@@ -23,6 +23,8 @@ from favor.models.favor.encoders.sound import (
 )
 from favor.models.favor.loading import initialise
 
+pytestmark = pytest.mark.numeric
+
 TINY = SoundConfig(
     encoder_embed_dim=12,
     encoder_layers=3,
@@ -328,14 +330,14 @@ def test_short_sound_is_filled_up_with_silence(tiny_encoder, noise):
     short = noise(1, 1000)
     with torch.no_grad():
         filled = tiny_encoder(torch.nn.functional.pad(short, (0, 1800)))
-        torch.testing.assert_close(tiny_encoder(short), filled)
+        torch.testing.assert_close(tiny_encoder(short), filled, atol=1e-4, rtol=1e-4)
 
 
 def test_a_clip_does_not_see_its_batch(tiny_encoder, noise):
     clips = noise(11, 6000)  # more than one pass
     with torch.no_grad():
         together, alone = tiny_encoder(clips), torch.cat([tiny_encoder(clip[None]) for clip in clips])
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
     assert (together[0] - together[1]).abs().max() > 0.1
 
 

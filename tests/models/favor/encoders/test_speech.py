@@ -6,6 +6,8 @@ from transformers import WhisperFeatureExtractor
 from favor.models.favor.config import SpeechConfig
 from favor.models.favor.encoders.speech import LogMel, SpeechEncoder, cut_pieces
 
+pytestmark = pytest.mark.numeric
+
 RATE = 16_000
 
 

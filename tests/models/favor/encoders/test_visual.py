@@ -6,6 +6,8 @@ from favor.models.favor.config import ImageQFormerConfig, VisualConfig
 from favor.models.favor.encoders.visual import ImageQFormer, VisualEncoder, normalise
 from favor.models.favor.loading import initialise
 
+pytestmark = pytest.mark.numeric
+
 VISUAL = VisualConfig(
     hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16
 )
@@ -65,7 +67,7 @@ def test_more_frames_than_a_pass_holds(monkeypatch):
         encoder.vit.register_forward_pre_hook(
             lambda _, args, kwargs: seen.append(len(kwargs["pixel_values"])), with_kwargs=True
         )
-        torch.testing.assert_close(encoder(pixels), whole)
+        torch.testing.assert_close(encoder(pixels), whole, atol=1e-4, rtol=1e-4)
     assert seen == [3, 3, 1]
     assert whole.shape == (7, VISUAL.tokens, 16)
 
@@ -81,4 +83,4 @@ def test_padding_of_a_question_changes_nothing(qformer):
     visual = torch.randn(1, 5, 16)
     short = qformer(visual, torch.tensor([[1, 2, 3]]), torch.ones(1, 3, dtype=torch.long))
     padded = qformer(visual, torch.tensor([[1, 2, 3, 0, 0]]), torch.tensor([[1, 1, 1, 0, 0]]))
-    torch.testing.assert_close(padded, short, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(padded, short, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,140 @@
+"""For pipelines of your own: questions about files or clips go in, answers and failures come out."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
+from apache_beam.pvalue import TaggedOutput
+
+from favor.media.clip import Clip
+from favor.media.corpus.files import Entry, MediaFile, NamedFile, WindowKey
+from favor.media.sampling import Windowing
+from favor.models.base import GenerationOptions
+from favor.models.placement import Placement
+from favor.models.registry import describe
+from transforms.decode import decode_segment
+from transforms.elements import WHOLE_CORPUS, Identity, Job, Question, Segment, Window, identify
+from transforms.generate import ClipModelHandler
+from transforms.history import History
+from transforms.planning import Planner
+from transforms.rows import ANSWERS, FAILURES, Failure
+from transforms.runtime import Runtime
+
+Keyed = tuple[Any, Any]
+
+
+class Request(NamedTuple):
+    """A question about a media file, a span of it, or a clip; ``(key, media, question)`` will do.
+
+    Attributes:
+        key: comes back with each answer.
+        media: a local path or any fsspec URL; or a clip, as the model's card needs it.
+        question: what is asked about every window of it.
+        start_ms: where the span of a file begins.
+        end_ms: where it ends; None for the file's end.
+    """
+
+    key: Any
+    media: str | Clip
+    question: str
+    start_ms: int = 0
+    end_ms: int | None = None
+
+
+class AnswerRequests(beam.PTransform):
+    """Answers requests with one model in each process, in batches of any files.
+
+    Files are cut into windows, so that memory does not grow with their length; each window gets an answer. The outputs
+    are ``answers``, pairs of a request's key and a `transforms.rows.Result`, and ``failures``, pairs of a key and a
+    `transforms.rows.Failure`; a request that fails stops nothing.
+
+    Args:
+        model: a packaged name, a model folder, or the name of an entry point.
+        generation: how text is generated; greedy and 128 tokens by default.
+        placement: where the model computes, and in which precision.
+        windowing: how files are cut; 30 s by default.
+        batch_size: windows that the model sees at once.
+
+    Raises:
+        FavorError: if there is no such model.
+    """
+
+    def __init__(
+        self,
+        model: str = "favor-mini",
+        generation: GenerationOptions | None = None,
+        placement: Placement | None = None,
+        windowing: Windowing | None = None,
+        batch_size: int = 8,
+    ) -> None:
+        super().__init__()
+        self._placement = placement or Placement()
+        self._generation = generation or GenerationOptions(max_new_tokens=128)
+        self._identity = identify(describe(model), self._placement, windowing or Windowing(), self._generation)
+        self._batch_size = batch_size
+
+    def expand(self, requests: beam.PCollection) -> dict[str, beam.PCollection]:
+        """Returns the two outputs by name."""
+        runtime = Runtime()
+        handler = ClipModelHandler(self._identity, self._placement, self._generation, self._batch_size, runtime=runtime)
+        decoded = requests | "Decode" >> beam.ParDo(DecodeRequests(self._identity, runtime)).with_outputs(
+            FAILURES, main="windows"
+        )
+        answered = (
+            decoded.windows
+            | "Generate" >> RunInference(KeyedModelHandler(handler))
+            | "Route" >> beam.FlatMap(rows_of).with_outputs(FAILURES, main="answers")
+        )
+        failures = (decoded[FAILURES], answered[FAILURES]) | beam.Flatten()
+        return {"answers": answered.answers, "failures": failures}
+
+
+@dataclasses.dataclass
+class DecodeRequests(beam.DoFn):
+    """Turns requests into pairs of a key and a window; what cannot be decoded becomes a failure.
+
+    Attributes:
+        identity: what the model is shown of a window.
+        runtime: shared with the model's step.
+    """
+
+    identity: Identity
+    runtime: Runtime
+
+    def process(self, element: Request | tuple[Any, ...]) -> Iterator[Any]:
+        """Yields the windows of a file, or the clip as one."""
+        request = Request(*element)
+        question = Question(ANSWERS, "request", request.question)
+        found = (
+            [window_of(request.key, request.media, question)]
+            if isinstance(request.media, Clip)
+            else self._windows(request.media, Entry(request.start_ms, request.end_ms), question)
+        )
+        for outcome in found:
+            pair = (request.key, outcome)
+            yield TaggedOutput(FAILURES, pair) if isinstance(outcome, Failure) else pair
+
+    def _windows(self, uri: str, entry: Entry, question: Question) -> Iterator[Window | Failure]:
+        planner = Planner((question,), self.identity, WHOLE_CORPUS, History(), self.runtime.decoder, self.runtime.tally)
+        for item in planner.plan(NamedFile(uri, entry, uri)):
+            if isinstance(item, Failure):
+                yield item
+            elif isinstance(item, Segment):
+                yield from decode_segment(item, self.identity, self.runtime.decoder)
+
+
+def window_of(key: Any, clip: Clip, question: Question) -> Window:
+    """Returns a clip as a window of its own."""
+    media = MediaFile(f"the clip of {key!r}", clip.nbytes, "")
+    return Window(media, Job(WindowKey(media.media_id, 0, round(clip.seconds * 1000)), (question,)), clip)
+
+
+def rows_of(outcome: Keyed) -> Iterator[Any]:
+    """Yields the rows of an answered window with the request's key, or its failure in an output of its own."""
+    key, answered = outcome
+    if isinstance(answered, Failure):
+        yield TaggedOutput(FAILURES, outcome)
+    else:
+        yield from ((key, row) for _, row in answered.rows)
