@@ -24,7 +24,7 @@ from pipeline.output.journal import Journal
 from pipeline.output.lease import Lease
 from pipeline.output.metadata import file_metadata
 from pipeline.output.reader import differences
-from pipeline.output.tables import SCHEMA_VERSION, check_schema
+from pipeline.output.schema import SCHEMA_VERSION, check_schema
 from pipeline.reporting.progress import shown
 from pipeline.reporting.report import Summary
 

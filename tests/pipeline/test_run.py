@@ -13,7 +13,7 @@ from favor.models.placement import Placement
 from pipeline.options import THIRTY_SECONDS, CorpusOptions, ModelOptions, OutputOptions, RunOptions
 from pipeline.output.directory import RUN_FILE, OutputDirectory
 from pipeline.output.formats import Layout
-from pipeline.output.tables import SCHEMA_VERSION
+from pipeline.output.schema import SCHEMA_VERSION
 from pipeline.run import agreed, claim
 from transforms.elements import Question
 from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
