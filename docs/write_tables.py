@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from jobs.command import ComparisonExitCode, ExitCode
-from pipeline.output.tables import SCHEMA_VERSION, TABLES, Table, attribute_docs
+from pipeline.output.schema import SCHEMA_VERSION
+from pipeline.output.tables import TABLES, Table, attribute_docs
 from transforms.failures import FAILURE_CODES
 
 PAGE = Path(__file__).with_name("tables.md")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+INTERRUPTED = "interrupted; the same command goes on where it stopped"
+
 
 class ExitCode(enum.IntEnum):
     """The status with which a command ends.

@@ -88,12 +88,7 @@ def fetch_all(chosen: Release, given: Mapping[str, str], downloads: Path) -> dic
     Raises:
         FavorError: if one is not given, not there, or not needed.
     """
-    surplus = sorted(given.keys() - chosen.kinds.keys())
-    if surplus:
-        raise FavorError(f"{chosen.preset} needs no --{surplus[0]}")
-    missing = [option for option in chosen.kinds if option not in given and option != "eva"]
-    if missing:
-        raise FavorError(f"{chosen.preset} needs --{missing[0]} too: {chosen.kinds[missing[0]].what}")
+    chosen.check(given)
     paths = {
         option: fetch(given[option], kind, option, downloads)
         for option, kind in chosen.kinds.items()

@@ -1,8 +1,15 @@
 """What each released model is made of, and where that is published."""
 
 import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
 
 from favor.errors import FavorError
+from favor.models.favor.presets import preset
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+WEIGHT_SUFFIXES = (".bin", ".pt", ".pth", ".safetensors")
 
 HUB_WEIGHTS = (
     "config.json",
@@ -69,6 +76,24 @@ class Release:
     preset: str
     kinds: dict[str, SourceKind]
 
+    def check(self, given: Mapping[str, str]) -> None:
+        """Makes sure that what the user gives may be a whole release; no file is read.
+
+        Args:
+            given: a path, an fsspec URL or an id of the hub for each option.
+
+        Raises:
+            FavorError: if one is not given, not needed, or a path that does not exist.
+        """
+        surplus = sorted(given.keys() - self.kinds.keys())
+        if surplus:
+            raise FavorError(f"{self.preset} needs no --{surplus[0]}")
+        missing = [option for option in self.kinds if option not in given and option != "eva"]
+        if missing:
+            raise FavorError(f"{self.preset} needs --{missing[0]} too: {self.kinds[missing[0]].what}")
+        for option, source in given.items():
+            check_source(source, self.kinds[option], option)
+
     def __str__(self) -> str:
         lines = [f"favor import {self.preset}"]
         for name, kind in self.kinds.items():
@@ -76,9 +101,45 @@ class Release:
         return "\n".join(lines)
 
 
-def _recipe(preset: str, names: tuple[str, ...], delta: SourceKind, vicuna: str) -> Release:
+def check_source(given: str, kind: SourceKind, option: str) -> None:
+    """Makes sure that a source is on this machine, or may be somewhere else.
+
+    Args:
+        given: a path, an fsspec URL, ``owner/repository`` or ``owner/repository/file`` on the hub.
+        kind: what it is.
+        option: the name it goes by, for messages.
+
+    Raises:
+        FavorError: if it is a path that does not exist.
+    """
+    if Path(given).expanduser().exists() or "://" in given:
+        return
+    repository, file = split_hub_name(given)
+    if not HUB_ID.fullmatch(repository) or (not file and given.endswith(WEIGHT_SUFFIXES)):
+        raise FavorError(f"--{option}: there is no file or folder {given}")
+    if not (file or kind.file or kind.patterns):
+        raise FavorError(f"--{option}: there is no file {given}; of the hub give OWNER/REPOSITORY/FILE")
+
+
+def split_hub_name(given: str) -> tuple[str, str]:
+    """Splits what names something on the hub into the repository and the file in it, which may be empty."""
+    owner, _, rest = given.partition("/")
+    name, _, file = rest.partition("/")
+    return f"{owner}/{name}" if name else owner, file
+
+
+def check_random(name: str) -> None:
+    """Makes sure that a model of random weights can be made.
+
+    Raises:
+        FavorError: if there is no such preset.
+    """
+    preset(name)
+
+
+def _recipe(name: str, names: tuple[str, ...], delta: SourceKind, vicuna: str) -> Release:
     llm = dataclasses.replace(SOURCE_KINDS["llm"], published=(vicuna,))
-    return Release(preset, {**{name: SOURCE_KINDS[name] for name in names}, "delta": delta, "llm": llm})
+    return Release(name, {**{source: SOURCE_KINDS[source] for source in names}, "delta": delta, "llm": llm})
 
 
 def _delta(*published: str, file: str | None = None) -> SourceKind:
@@ -114,12 +175,12 @@ RELEASES = {
 }
 
 
-def recipe(preset: str) -> Release:
-    """The recipe of a preset.
+def recipe(name: str) -> Release:
+    """Returns the recipe of a preset.
 
     Raises:
         FavorError: if there is none.
     """
-    if preset not in RELEASES:
-        raise FavorError(f"there is no recipe for {preset!r}; there are {', '.join(RELEASES)}")
-    return RELEASES[preset]
+    if name not in RELEASES:
+        raise FavorError(f"there is no recipe for {name!r}; there are {', '.join(RELEASES)}")
+    return RELEASES[name]

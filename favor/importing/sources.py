@@ -3,7 +3,6 @@
 import dataclasses
 import fnmatch
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,7 +14,7 @@ from huggingface_hub.errors import EntryNotFoundError, HFValidationError, HTTPEr
 from favor.errors import FavorError
 from favor.importing.names import canonical
 from favor.importing.origins import Blip
-from favor.importing.releases import SourceKind
+from favor.importing.releases import SourceKind, check_source, split_hub_name
 from favor.importing.tensor_files import TensorFile, TensorSource, check_zip, load_pickle
 from favor.importing.tokenizers import TOKENIZER_MODEL, VOCABULARY
 from favor.importing.writing import ByteProgress
@@ -147,8 +146,6 @@ def _beats_config(path: Path) -> dict[str, Any]:
     return dict(loaded["cfg"])
 
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-WEIGHT_SUFFIXES = (".bin", ".pt", ".pth", ".safetensors")
 HUB_ERRORS = (EntryNotFoundError, HFValidationError, HTTPError, OSError)
 
 
@@ -172,15 +169,9 @@ def fetch(given: str, kind: SourceKind, option: str, downloads: Path) -> Path:
         return path
     if "://" in given:
         return _copy(given, kind, option, downloads / option)
-    owner, _, rest = given.partition("/")
-    name, _, file = rest.partition("/")
-    repository = f"{owner}/{name}" if name else owner
-    if not HUB_ID.fullmatch(repository) or (not file and given.endswith(WEIGHT_SUFFIXES)):
-        raise FavorError(f"--{option}: there is no file or folder {given}")
-    if not (file or kind.file or kind.patterns):
-        raise FavorError(f"--{option}: there is no file {given}; of the hub give OWNER/REPOSITORY/FILE")
+    check_source(given, kind, option)
     try:
-        return _from_hub(repository, file, kind)
+        return _from_hub(*split_hub_name(given), kind)
     except HUB_ERRORS as error:
         reason = " ".join(str(error).split())
         raise FavorError(

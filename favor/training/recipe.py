@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from favor.errors import ConfigError
+from favor.models.favor.folder import find_folder
 from favor.structs import read_dataclass, to_json
 
 Freedom = Literal["frozen", "lora", "full"]
@@ -190,8 +191,18 @@ class Recipe:
             raise ConfigError(f"{path} is no {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
         return read_dataclass(cls, values, str(path))
 
+    def starting_from(self, init: str | None) -> Self:
+        """Returns the recipe with another model to start from, if one is given.
+
+        Raises:
+            FavorError: if there is no model to start from.
+        """
+        recipe = self if init is None else dataclasses.replace(self, model=init)
+        find_folder(recipe.model)
+        return recipe
+
     def to_dict(self) -> dict[str, object]:
-        """The recipe as JSON values."""
+        """Returns the recipe as JSON values."""
         return to_json(self)
 
 

@@ -32,9 +32,8 @@ StepReport = Callable[[Position, dict[str, Any], int], object]
 
 
 def train(
-    path: Path,
+    recipe: Recipe,
     output: Path,
-    init: str | None,
     limit: int | None,
     device: str,
     overwrite: bool,
@@ -43,9 +42,8 @@ def train(
     """Trains, from the last checkpoint on if there is one, and writes the model.
 
     Args:
-        path: of the recipe.
+        recipe: what is trained, from what, on what.
         output: folder of checkpoints, records and the model.
-        init: the model folder to start from, or None for the recipe's.
         limit: steps after which to stop, or None.
         device: "auto" or "cpu".
         overwrite: whether to remove what an earlier training left there.
@@ -55,10 +53,8 @@ def train(
         The model folder.
 
     Raises:
-        FavorError: if the recipe, a manifest or the model is wrong, or the output belongs to another training.
+        FavorError: if a manifest or the model is wrong, or the output belongs to another training.
     """
-    recipe = Recipe.read(path)
-    recipe = dataclasses.replace(recipe, model=init or recipe.model)
     accelerator = make_accelerator(recipe.precision, device)
     with accelerator.main_process_first():
         if overwrite and accelerator.is_main_process:

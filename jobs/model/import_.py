@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.command import FavorCommand
+
 if TYPE_CHECKING:
     from favor.importing.release import ImportOptions
 
@@ -29,7 +31,7 @@ def source_options(command: Any) -> Any:
     return command
 
 
-@click.command("import")
+@click.command("import", cls=FavorCommand, interrupted="interrupted; nothing was written")
 @click.argument("preset", required=False)
 @source_options
 @click.option("--config", "config_file", metavar="FILE", help="JSON values in place of the preset's.")
@@ -86,24 +88,26 @@ def _list() -> None:
 
 
 def _import(preset: str | None, random_preset: str | None, output: Path, options: dict[str, Any]) -> None:
-    """Runs the import; whatever a user or a machine can do wrong is told in one line."""
-    from favor.errors import FavorError
-    from favor.importing.random_model import import_random
+    """Checks the words first, then imports."""
+    from favor.importing.releases import check_random, recipe
+
+    given = {name: options[name] for name in SOURCES if options[name] is not None}
+    if preset is not None:
+        recipe(preset).check(given)
+    else:
+        check_random(str(random_preset))
+    config, tokenizers = _read_config(options["config_file"]), {} if preset else _tokenizer_folders(given)
+
+    from favor.importing.random_model import import_random  # torch takes seconds to import
     from favor.importing.release import import_release
     from jobs.bars import ByteBar
 
-    given = {name: options[name] for name in SOURCES if options[name] is not None}
-    try:
-        how = _read_options(options)
-        with ByteBar() as bar:
-            if preset is not None:
-                import_release(preset, given, output, how, bar)
-            else:
-                import_random(str(random_preset), output, how, options["seed"], _tokenizer_folders(given), bar)
-    except (FavorError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise click.ClickException(f"interrupted; nothing was written to {output}") from None
+    how = _import_options(config, options)
+    with ByteBar() as bar:
+        if preset is not None:
+            import_release(preset, given, output, how, bar)
+        else:
+            import_random(str(random_preset), output, how, options["seed"], tokenizers, bar)
     click.echo(f"{output}: use it as --model {output}")
 
 
@@ -114,13 +118,13 @@ def _tokenizer_folders(given: dict[str, str]) -> dict[str, Path]:
     return {name: Path(path) for name, path in given.items()}
 
 
-def _read_options(options: dict[str, Any]) -> ImportOptions:
+def _import_options(config: dict[str, Any], options: dict[str, Any]) -> ImportOptions:
     import torch
 
     from favor.importing.release import ImportOptions
 
     return ImportOptions(
-        config=_read_config(options["config_file"]),
+        config=config,
         merge_lora=options["merge_lora"],
         dtype=getattr(torch, options["dtype"]) if options["dtype"] else None,
         shard_bytes=int(options["shard_size"] * 1e9),

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from jobs.command import INTERRUPTED, FavorCommand
+
 SPLIT_NAMES = ("train", "validation", "test")
 
 
-@click.command("synthesize")
+@click.command("synthesize", cls=FavorCommand, interrupted=INTERRUPTED)
 @click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The folder.")
 @click.option("--clips", default=100, show_default=True, type=click.IntRange(1), metavar="N", help="How many.")
 @click.option("--split", default="test", show_default=True, type=click.Choice(SPLIT_NAMES), help="Which clips.")
@@ -28,16 +30,10 @@ def synthesize_command(output: Path, clips: int, split: str, seed: int | None) -
     """
     from tqdm import tqdm
 
-    from favor.errors import FavorError
     from favor.synthetic import SPLITS
     from favor.synthetic.folder import synthesize
 
     with tqdm(total=clips, desc="clips", unit="clip", disable=None) as bar:
-        try:
-            chosen = SPLITS[split] if seed is None else seed
-            written, questions = synthesize(output, split, chosen, clips, bar.update)
-        except (FavorError, OSError) as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            raise click.ClickException("interrupted; the same command goes on where it stopped") from None
+        chosen = SPLITS[split] if seed is None else seed
+        written, questions = synthesize(output, split, chosen, clips, bar.update)
     click.echo(f"{output}: {clips} clips, {written} of them written now, and {questions} questions")

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from jobs.command import FavorCommand
 
-@click.command("train")
+
+@click.command("train", cls=FavorCommand, interrupted="interrupted; the same command goes on at the last checkpoint")
 @click.argument("recipe", metavar="RECIPE", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -36,15 +38,13 @@ def train_command(
       favor train recipes/favor-13b.toml -o tuned --init favor-13b
       accelerate launch --num_processes 8 -m jobs.main train recipes/favor-13b.toml -o tuned --init favor-13b
     """
-    from favor.errors import FavorError
-    from favor.training.train import train
+    from favor.training.recipe import Recipe
+
+    chosen = Recipe.read(recipe).starting_from(init)
+
+    from favor.training.train import train  # torch takes seconds to import
     from jobs.bars import TrainingBar
 
-    try:
-        with TrainingBar() as bar:
-            folder = train(recipe, output, init, steps, device, overwrite, bar)
-    except (FavorError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        raise click.ClickException("interrupted; the same command goes on at the last checkpoint") from None
+    with TrainingBar() as bar:
+        folder = train(chosen, output, steps, device, overwrite, bar)
     click.echo(f"{folder}: use it as --model {folder}")

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.command import ComparisonExitCode, FavorCommand
+
 if TYPE_CHECKING:
     import pyarrow as pa
-
-DIFFERENT = 1  # the exit status
 
 
 class Trouble(click.ClickException):
     """An error whose exit status is not that of a difference."""
 
-    exit_code = 2
+    exit_code = ComparisonExitCode.TROUBLE
 
 
-@click.command("diff")
+@click.command("diff", cls=FavorCommand)
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.option("-o", "--output", metavar="FILE", help="Write the rows that differ here: .parquet or .jsonl.")
@@ -41,16 +41,17 @@ def diff_command(a: str, b: str, output: str | None, exit_code: bool, as_json: b
       favor diff gs://bucket/before gs://bucket/after --exit-code --json
     """
     from favor.errors import FavorError
+    from favor.io.stores import store_errors
     from pipeline.reporting.diff import compare
 
     try:
         with _written(output) as take:
             found = compare(a, b, take)
-    except (FavorError, OSError) as error:
+    except store_errors(FavorError) as error:
         raise (Trouble if exit_code else click.ClickException)(str(error)) from error
     click.echo(json.dumps(found.to_dict(), indent=2) if as_json else str(found))
     if exit_code and found.different:
-        raise click.exceptions.Exit(DIFFERENT)
+        raise click.exceptions.Exit(ComparisonExitCode.DIFFERENT)
 
 
 @contextlib.contextmanager

@@ -8,10 +8,12 @@ import time
 
 import click
 
+from jobs.command import ExitCode, FavorCommand
+
 WATCH_SECONDS = 5.0
 
 
-@click.command("status")
+@click.command("status", cls=FavorCommand)
 @click.argument("output", metavar="DIR")
 @click.option("--watch", is_flag=True, help="Tell it every five seconds until the run is over.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on a line.")
@@ -26,7 +28,6 @@ def status_command(output: str, watch: bool, as_json: bool) -> None:
       favor status gs://bucket/tables --watch
       favor status out --json | jq .seconds_left
     """
-    from favor.errors import FavorError
     from pipeline.reporting.status import read_status
 
     try:
@@ -39,7 +40,5 @@ def status_command(output: str, watch: bool, as_json: bool) -> None:
             status = read_status(output)
             if not as_json and sys.stdout.isatty():
                 click.clear()
-    except (FavorError, OSError) as error:
-        raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        raise click.exceptions.Exit(130) from None
+        raise click.exceptions.Exit(ExitCode.STOPPED_WATCHING) from None

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from pipeline.options import CorpusOptions, ExecutionOptions, ModelOptions, OutputOptions
     from transforms.elements import Question
 
-INTERRUPTED = "interrupted; the same command goes on where it stopped"
-
 
 def execute(
     questions: tuple[Question, ...],

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.run.execute import INTERRUPTED, execute
+from jobs.command import INTERRUPTED
+from jobs.run.execute import execute
 from jobs.run.options import (
     RunCommand,
     corpus_options,

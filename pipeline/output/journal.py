@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from favor.media.corpus.files import digest
 from pipeline.output.directory import JOURNAL, OutputDirectory
-from pipeline.output.tables import SCHEMA_VERSION, TABLES, values
+from pipeline.output.schema import SCHEMA_VERSION
+from pipeline.output.tables import TABLES, values
 from transforms.history import NO_RETRIES, History, RetryPolicy, StandingFailure
 from transforms.rows import FAILURES, RESOLVED, FailureKey
 

@@ -1,19 +1,20 @@
 """Reading an output, of this version or an older one: how its rows were made, how the run got on, and its tables."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-import pyarrow.dataset
-from pyarrow.fs import FSSpecHandler, PyFileSystem
+from typing import TYPE_CHECKING, Any
 
 from favor.errors import FavorError
 from pipeline.output.directory import JOURNAL, PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
-from pipeline.output.formats import PARQUET, directory
 from pipeline.output.heartbeat import Heartbeat
-from pipeline.output.tables import TABLES, check_schema
+from pipeline.output.schema import check_schema
 from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
+
+if TYPE_CHECKING:
+    import pyarrow.dataset  # only whoever reads rows waits for it: the status of a run takes a tenth of a second
 
 # Before schema 3 the rows of all tables were made in one way, whose settings stood beside these.
 NO_SETTINGS = ("schema", "labels")
@@ -52,6 +53,8 @@ class OutputReader:
 
     def tables(self) -> tuple[str, ...]:
         """Returns the names of the tables that it holds."""
+        from pipeline.output.tables import TABLES
+
         return tuple(name for name in TABLES if self._files(name)[1])
 
     def table(self, name: str) -> pyarrow.dataset.Dataset:
@@ -60,6 +63,11 @@ class OutputReader:
         While there are no Parquet files of it, the rows are those of the journal: in no order, a row that was written
         twice comes twice, and of a failure each attempt has a row.
         """
+        import pyarrow.dataset
+        from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+        from pipeline.output.tables import TABLES
+
         root, files = self._files(name)
         schema = TABLES[name].with_labels(self.label_types)
         factory = pyarrow.dataset.FileSystemDatasetFactory(
@@ -75,6 +83,8 @@ class OutputReader:
 
     def _files(self, name: str) -> tuple[str, list[str]]:
         """Returns the Parquet files of a table, or of its rows in the journal, and the directory that they are in."""
+        from pipeline.output.formats import PARQUET, directory
+
         for place in (directory(name, PARQUET), (JOURNAL, name)):
             if files := self.storage.list(*place, suffix=f".{PARQUET}"):
                 break

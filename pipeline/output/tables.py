@@ -14,12 +14,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from favor.errors import FavorError
 from transforms.rows import ANSWERS, CAPTIONS, FAILURES, MEDIA, RESOLVED, TRANSCRIPTS, Failure, MediaRow, Result
 
-# Grows whenever a column or a setting is added, which older outputs then lack and have nothing in. Columns are neither
-# renamed nor given another meaning, so that every older output can be read.
-SCHEMA_VERSION = 3
 LABELS = "labels"  # the field of a row that holds the columns of manifests, which come behind the table's own
 ARROW_TYPES = {
     str: pa.string(),
@@ -121,24 +117,6 @@ def values(row: typing.Any) -> dict[str, typing.Any]:
     by_name = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
     labels = by_name.pop(LABELS)
     return {**by_name, **dict(labels)}
-
-
-def check_schema(made: Mapping[str, typing.Any], output: str) -> None:
-    """Makes sure that this version can read an output.
-
-    Args:
-        made: the content of its ``run.json``.
-        output: where it is.
-
-    Raises:
-        FavorError: if a newer version has written it.
-    """
-    version = made.get("schema", 1)
-    if version > SCHEMA_VERSION:
-        raise FavorError(
-            f"{output} holds tables of schema {version}, and this version of favor knows schemas up to "
-            f"{SCHEMA_VERSION}. Install a newer favor, or choose another --output"
-        )
 
 
 def _result_table(name: str, purpose: str) -> Table:

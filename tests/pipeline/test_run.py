@@ -8,15 +8,19 @@ import pytest
 from favor.errors import FavorError
 from favor.media.needs import ClipNeeds
 from favor.media.sampling import SCENES, Windowing
-from favor.models.base import GenerationOptions
-from pipeline.options import CorpusOptions
+from favor.models.base import GenerationOptions, ModelCard, TaskPrompts
+from favor.models.placement import Placement
+from pipeline.options import THIRTY_SECONDS, CorpusOptions, ModelOptions, OutputOptions, RunOptions
 from pipeline.output.directory import RUN_FILE, OutputDirectory
-from pipeline.output.tables import SCHEMA_VERSION
-from pipeline.run import claim
-from transforms.elements import Identity, Question
+from pipeline.output.formats import Layout
+from pipeline.output.schema import SCHEMA_VERSION
+from pipeline.run import agreed, claim
+from transforms.elements import Question
 from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
 
-IDENTITY = Identity("favor-mini", "r1", "auto", Windowing(), ClipNeeds(), GenerationOptions())
+CARD = ModelCard(
+    name="favor-mini", revision="r1", trained=True, knows="much", needs=ClipNeeds(), prompts=TaskPrompts("What?")
+)
 
 
 @pytest.fixture
@@ -24,16 +28,35 @@ def output(tmp_path):
     return OutputDirectory(str(tmp_path / "out"))
 
 
-def claimed(output, *tables, overwrite=False, labels=None, **changed):
+def claimed(
+    output,
+    *tables,
+    overwrite=False,
+    labels=None,
+    card=CARD,
+    windowing=THIRTY_SECONDS,
+    dtype="auto",
+    beams=1,
+    by=None,
+):
     """Claims an output for a run that fills tables, and returns what is written there then."""
-    corpus = CorpusOptions(("films",), tuple(Question(table, "q", "What?") for table in tables), labels=labels or {})
-    claim(output, dataclasses.replace(IDENTITY, **changed).settings, corpus, None, overwrite)
+    questions = tuple(Question(table, "q", "What?") for table in tables)
+    options = RunOptions(
+        CorpusOptions(("films",), questions, windowing, labels=labels or {}),
+        ModelOptions(card, Placement(dtype=dtype), GenerationOptions(num_beams=beams)),
+        OutputOptions(output.root, Layout(partition_by=by)),
+    )
+    claim(output, *agreed(output, options, overwrite), overwrite)
     return json.loads(output.read(RUN_FILE))
+
+
+def with_card(**changes):
+    return dataclasses.replace(CARD, **changes)
 
 
 def test_each_table_has_settings_of_its_own(output):
     claimed(output, CAPTIONS, labels={"year": "int"})
-    written = claimed(output, TRANSCRIPTS, ANSWERS, model="another", model_revision="r2")
+    written = claimed(output, TRANSCRIPTS, ANSWERS, card=with_card(name="another", revision="r2"))
     assert written["schema"] == SCHEMA_VERSION
     assert written["labels"] == {"year": "int"}
     assert {table: made["model"] for table, made in written["tables"].items()} == {
@@ -49,15 +72,15 @@ def test_each_table_has_settings_of_its_own(output):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"model_revision": "r2"}, "captions: model_revision 'r1', now 'r2'"),
-        ({"precision": "float16"}, "captions: precision 'auto', now 'float16'"),
-        ({"needs": ClipNeeds(max_frames=4)}, "captions: needs.max_frames None, now 4"),
+        ({"card": with_card(revision="r2")}, "captions: model_revision 'r1', now 'r2'"),
+        ({"dtype": "float16"}, "captions: precision 'auto, not quantized', now 'float16, not quantized'"),
+        ({"card": with_card(needs=ClipNeeds(max_frames=4))}, "captions: needs.max_frames None, now 4"),
         ({"windowing": Windowing(audio_track=1)}, "captions: windows.audio_track None, now 1"),
         (
             {"windowing": Windowing(split=SCENES)},
             "windows.split 'fixed', now 'scenes'; .*windows.window_ms None, now 30000",
         ),
-        ({"generation": GenerationOptions(num_beams=2)}, "captions: generation.num_beams 1, now 2"),
+        ({"beams": 2}, "captions: generation.num_beams 1, now 2"),
     ],
 )
 def test_other_settings_are_not_mixed_into_a_table(output, changed, message):
@@ -79,3 +102,14 @@ def test_a_run_does_not_go_on_in_an_output_of_an_older_version(output, made, sch
         claimed(output, CAPTIONS)
     assert json.loads(output.read(RUN_FILE)) == made
     assert claimed(output, CAPTIONS, overwrite=True)["schema"] == SCHEMA_VERSION
+
+
+def test_what_is_refused_throws_nothing_away(output):
+    before = claimed(output, CAPTIONS)
+    output.write(b"rows", "journal", "captions", "part.parquet")
+    with pytest.raises(FavorError, match="--partition-by 'year'"):
+        claimed(output, CAPTIONS, overwrite=True, by="year")
+    assert output.read("journal", "captions", "part.parquet") == b"rows"
+    assert json.loads(output.read(RUN_FILE)) == before
+    claimed(output, CAPTIONS, overwrite=True)
+    assert output.read("journal", "captions", "part.parquet") is None

@@ -74,11 +74,11 @@ def test_a_tiny_model_learns_eight_clips_by_heart(tiny_folder, manifest, tmp_pat
 
 def test_checkpoints_of_another_recipe_are_left_alone(tiny_folder, manifest, tmp_path):
     path = write_recipe(tmp_path, tiny_folder, manifest, steps=1)
-    train(path, tmp_path / "out", None, None, "cpu", False)
+    train(Recipe.read(path), tmp_path / "out", None, "cpu", False)
     write_recipe(tmp_path, tiny_folder, manifest, steps=2)
     with pytest.raises(FavorError, match="checkpoints of another recipe"):
-        train(path, tmp_path / "out", None, None, "cpu", False)
-    folder = train(path, tmp_path / "out", None, None, "cpu", True)
+        train(Recipe.read(path), tmp_path / "out", None, "cpu", False)
+    folder = train(Recipe.read(path), tmp_path / "out", None, "cpu", True)
     facts = json.loads((folder / "recipe.json").read_text())
     assert facts["steps"] == 2
     model = FavorModel.from_pretrained(folder, device="cpu")

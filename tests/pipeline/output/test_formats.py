@@ -14,7 +14,7 @@ from favor.errors import FavorError
 from pipeline.output.dataset import build
 from pipeline.output.formats import Layout, check_partition
 from pipeline.output.journal import Journal
-from pipeline.output.tables import SCHEMA_VERSION
+from pipeline.output.schema import SCHEMA_VERSION
 from transforms.rows import Result
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -13,7 +13,8 @@ from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE
 from pipeline.output.formats import Layout
 from pipeline.output.journal import Journal
 from pipeline.output.reader import differences, open_output
-from pipeline.output.tables import SCHEMA_VERSION, TABLES
+from pipeline.output.schema import SCHEMA_VERSION
+from pipeline.output.tables import TABLES
 from transforms.rows import Result
 
 OLD = Path(__file__).parents[2] / "data" / "outputs" / "schema-2"

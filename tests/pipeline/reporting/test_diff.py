@@ -13,7 +13,7 @@ from pipeline.output.dataset import build
 from pipeline.output.directory import REPORT_FILE, RUN_FILE
 from pipeline.output.journal import Journal
 from pipeline.output.reader import open_output
-from pipeline.output.tables import SCHEMA_VERSION
+from pipeline.output.schema import SCHEMA_VERSION
 from pipeline.reporting.diff import SCHEMA, compare
 from transforms.rows import RESOLVED, Failure, MediaRow, Result
 

@@ -7,7 +7,7 @@ import pytest
 from favor.errors import FavorError
 from pipeline.output.directory import PROGRESS_FILE, REPORT_FILE, RUN_FILE, OutputDirectory
 from pipeline.output.heartbeat import DONE, RUNNING, STOPPED, Heartbeat
-from pipeline.output.tables import SCHEMA_VERSION
+from pipeline.output.schema import SCHEMA_VERSION
 from pipeline.reporting.progress import format_duration
 from pipeline.reporting.status import read_status
 from transforms.counts import Counts
