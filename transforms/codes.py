@@ -48,7 +48,7 @@ FAILURE_CODES: dict[str, FailureCode] = {
         FailureCode("outside", (PROBE,), "The file ends before the span that a manifest wants of it begins."),
         FailureCode("no_language", (PROBE,), "A question names the file's language, which no manifest gives."),
         FailureCode("truncated", (DECODE,), "The file ends before its header promises, so the window is incomplete."),
-        FailureCode("empty_window", (DECODE,), "There is neither picture nor sound in the window."),
+        FailureCode("empty_window", (DECODE,), "The window holds nothing that the model takes: no picture, no sound."),
         FailureCode("decoder_crashed", (PROBE, DECODE), "The process that decodes died of the file, twice."),
         FailureCode("decoder_timeout", (PROBE, DECODE), "The process that decodes took too long and was ended."),
         FailureCode("out_of_memory", (PROBE, DECODE, GENERATE), "There is too little memory, even for this alone."),
