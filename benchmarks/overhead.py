@@ -43,7 +43,7 @@ def decoded(options: RunOptions) -> Callable[[Path], Iterator[Clip]]:
     def decode(path: Path) -> Iterator[Clip]:
         duration_ms = probe(MediaFile(str(path), path.stat().st_size, "")).duration_ms
         spans_ = spans(duration_ms, options.corpus.windowing.window_ms)
-        return decode_windows(str(path), spans_, options.model.needs)
+        return decode_windows(str(path), spans_, options.model.card.needs)
 
     return decode
 

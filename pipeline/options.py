@@ -169,10 +169,10 @@ def check_sound(card: ModelCard, windowing: Windowing) -> None:
     """Makes sure that a model can hear the whole of every window.
 
     Raises:
-        ConfigError: if a window can be longer than the sound that the model hears at once.
+        ConfigError: if a window can be longer than the sound that the model hears at once, margins left out.
     """
-    longest, heard = windowing.longest_ms, card.needs.max_sound_ms
-    if card.needs.hears and heard is not None and heard < longest:
+    longest, heard = windowing.longest_ms, card.needs.longest_window_ms
+    if heard is not None and heard < longest:
         fitting = heard * windowing.window_ms // longest
         raise ConfigError(
             f"{card.name} hears {heard / 1000:g} s of sound at once, but windows can be {longest / 1000:g} s long; "

@@ -4,8 +4,9 @@ import contextlib
 import dataclasses
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
@@ -14,7 +15,6 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from favor.media.clip import Clip
 from favor.media.isolation.decoder import IsolatedDecoder
-from transforms.bounded_queue import BoundedQueue
 from transforms.elements import Identity, Segment, Window
 from transforms.failures import captured
 from transforms.metrics import Tally, timed, timed_items
@@ -22,6 +22,7 @@ from transforms.rows import FAILURES, Failure
 from transforms.runtime import Runtime
 
 AHEAD_BYTES = 512 << 20  # of decoded windows that wait: 45 of 30 s at 224 x 224, three at 720p
+_Item = TypeVar("_Item")
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
 
 
@@ -41,6 +42,57 @@ def decode_segment(segment: Segment, identity: Identity, decoder: IsolatedDecode
         with captured("decode", segment.media, job.key, identity.window_id(job.key)) as failures:
             raise outcome
         yield from failures
+
+
+class BoundedQueue(Generic[_Item]):
+    """Hands items from one thread to another, in order, bounded by what they weigh and not by their number.
+
+    One always passes, however heavy it is.
+
+    Args:
+        most_bytes: what all items that wait may weigh together, unless it is only one.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._items: deque[tuple[_Item, int]] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the items that wait weigh together."""
+        with self._changed:
+            return self._bytes
+
+    def put(self, item: _Item, weight: int) -> None:
+        """Adds an item as soon as it fits; drops it if the queue is closed before."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._fits(weight))
+            if self._closed:
+                return
+            self._items.append((item, weight))
+            self._bytes += weight
+            self._changed.notify_all()
+
+    def get(self) -> _Item:
+        """Takes the first item as soon as there is one."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._items))
+            item, weight = self._items.popleft()
+            self._bytes -= weight
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Ends the waiting of whoever wants to put something; nothing more is added."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _fits(self, weight: int) -> bool:
+        return not self._items or self._bytes + weight <= self._most_bytes
 
 
 class DecodeAhead:

@@ -71,7 +71,9 @@ FAILURE_CODES: dict[str, FailureCode] = {
         FailureCode("outside", ("probe",), "The file ends before the span that a manifest wants of it begins."),
         FailureCode("no_language", ("probe",), "A question names the file's language, which no manifest gives."),
         FailureCode("truncated", ("decode",), "The file ends before its header promises, so the window is incomplete."),
-        FailureCode("empty_window", ("decode",), "There is neither picture nor sound in the window."),
+        FailureCode(
+            "empty_window", ("decode",), "The window holds nothing that the model takes: no picture, no sound."
+        ),
         FailureCode("decoder_crashed", ("probe", "decode"), "The process that decodes died of the file, twice."),
         FailureCode("decoder_timeout", ("probe", "decode"), "The process that decodes took too long and was ended."),
         FailureCode(

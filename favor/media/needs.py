@@ -101,26 +101,21 @@ class ClipNeeds:
                 raise ConfigError(f"{name} must be positive; got {value}")
         if self.sound_margin_ms < 0:
             raise ConfigError(f"sound_margin_ms must not be negative; got {self.sound_margin_ms}")
+        if self.max_sound_ms is not None and self.max_sound_ms <= 2 * self.sound_margin_ms:
+            what = f"got max_sound_ms {self.max_sound_ms} and sound_margin_ms {self.sound_margin_ms}"
+            raise ConfigError(f"two margins must leave some of the longest sound to the window; {what}")
         if not (self.sees or self.hears):
             raise ConfigError("a model must see or hear; set sees or hears")
         if self.frame_rule == "released" and (self.frames_per_second != 2 or self.max_frames is not None):
             what = f"got {self.frames_per_second} and max_frames {self.max_frames}"
             raise ConfigError(f"the rule 'released' takes 2 frames a second of any window; {what}")
 
-    def check_window(self, window_ms: int) -> None:
-        """Checks that the model hears the whole sound of a window.
-
-        Args:
-            window_ms: how long windows are.
-
-        Raises:
-            ConfigError: if the sound, with its margins, is longer than the model hears.
-        """
-        longest = None if self.max_sound_ms is None else self.max_sound_ms - 2 * self.sound_margin_ms
-        if self.hears and longest is not None and window_ms > longest:
-            raise ConfigError(
-                f"the model hears {longest / 1000:g} s at most; windows of {window_ms / 1000:g} s are longer"
-            )
+    @property
+    def longest_window_ms(self) -> int | None:
+        """The longest window whose sound, with its margins, the model hears at once; None for any."""
+        if not self.hears or self.max_sound_ms is None:
+            return None
+        return self.max_sound_ms - 2 * self.sound_margin_ms
 
 
 DEFAULT_NEEDS = ClipNeeds()

@@ -244,3 +244,14 @@ def test_a_long_margin_is_waited_for(clip_with_long_sound):
     first, _ = decode_windows(str(clip_with_long_sound), [(0, 1000), (1000, 2000)], needs)
     assert len(first.audio) == 73 * 16_000
     assert np.abs(first.audio[-1600:]).max() > 0.2
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv", "ts", "avi"])
+def test_sound_that_ends_before_the_picture_is_not_cut_short(write_clip, tmp_path, suffix):
+    codecs = {"video": "mpeg4", "audio": "libmp3lame"} if suffix == "avi" else {"sample_rate": 44_100}
+    path = str(write_clip(tmp_path / f"film.{suffix}", 6, sound_seconds=2, **codecs))
+    decoder = decode_windows(path, [(0, 1500), (4000, 5000)], ClipNeeds(sees=False))
+    assert np.abs(next(decoder).audio).max() > 0.2
+    with pytest.raises(MediaError, match=r"no sound in \[4\.0, 5\.0\) s") as caught:
+        next(decoder)
+    assert caught.value.code == "empty_window"

@@ -91,6 +91,12 @@ def test_a_window_with_more_sound_than_the_model_hears_is_refused(windowing, max
         RunOptions(corpus, model, OutputOptions("out"))
 
 
+def test_margins_are_heard_too():
+    card = dataclasses.replace(CARD, needs=ClipNeeds(max_sound_ms=30_000, sound_margin_ms=500))
+    with pytest.raises(ConfigError, match="favor-mini hears 29 s of sound at once"):
+        RunOptions(CorpusOptions(("films",), windowing=Windowing(30_000)), ModelOptions(card), OutputOptions("out"))
+
+
 def test_a_model_that_hears_nothing_may_see_windows_of_any_length():
     deaf = dataclasses.replace(CARD, needs=ClipNeeds(hears=False, max_sound_ms=1000))
     RunOptions(CorpusOptions(("films",)), ModelOptions(deaf), OutputOptions("out"))

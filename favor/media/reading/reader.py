@@ -16,9 +16,8 @@ from favor.errors import MediaError
 from favor.media.clip import Clip
 from favor.media.clock import Clock, Instant, Span
 from favor.media.container import duration, opening
-from favor.media.container.joins import JOINABLE
 from favor.media.container.opening import Opener
-from favor.media.container.packets import RUN_UP_MS, PacketSource, ReadPosition
+from favor.media.container.packets import MP4, RUN_UP_MS, PacketSource, ReadPosition
 from favor.media.needs import ClipNeeds
 from favor.media.reading.images import Display, FrameScaler
 from favor.media.reading.keyframes import EntryPoints, is_plannable
@@ -69,8 +68,9 @@ class Reader:
         for stream in decoded:
             stream.codec_context.thread_count = 1  # work is spread over processes; threads cost 15 % more CPU
         self._decoded = frozenset(stream.index for stream in decoded)
-        joinable = container.format.name in JOINABLE  # there, where time begins anew is told by both streams
-        streams: list[Stream] = [stream for stream in (video, audio) if stream] if joinable else decoded
+        streams: list[Stream] = [stream for stream in (video, audio) if stream]
+        if container.format.name == MP4:  # its index leads past the rest; elsewhere that tells where time begins anew
+            streams = decoded
         self._clock = Clock(streams, opening.time_zero(container), needs.sample_rate)
         self._declared = duration.declared_duration(container)
         self._still = opening.is_still(container)
