@@ -141,7 +141,7 @@ def _exact(asked: Sequence[Asked]) -> list[tuple[int, int]]:
 def _measured(name: str, asked: Sequence[Asked], counts: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """Returns the share of all counts, each of some out of several, and its interval."""
     some, several = np.array(counts, dtype=float).T
-    share = some.sum() / max(1.0, several.sum())
+    share = float(some.sum() / max(1.0, several.sum()))
     bounds = interval(some, several, [clip for clip, _, _ in asked])
     return {name: round(share, 4), f"{name}_interval": [round(bound, 4) for bound in bounds]}
 
