@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from favor.synthetic.questions.items import Item
-
 from favor.synthetic.vocabulary import wording
 
 
