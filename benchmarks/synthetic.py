@@ -7,17 +7,14 @@ The guesses are those that need neither picture nor sound: for each wording of a
 """
 
 import argparse
-import re
 import time
 from collections import Counter, defaultdict
 
 import numpy as np
 
 from favor.synthetic import SPLITS, WORLD_TASKS, Item, generate_clips
-from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SOUNDS
+from favor.synthetic.vocabulary import wording
 from favor.synthetic.world import write
-
-NAMES = re.compile(rf"\b({'|'.join([*COLOURS, *SHAPES, *OWN_SOUNDS, *SOUNDS])})\b")
 
 
 def measure_speed(clips: int) -> None:
@@ -57,7 +54,7 @@ def by_majority(items: list[Item]) -> float:
     """Returns the share of right answers if each wording gets its most frequent one."""
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
-        answers[NAMES.sub("X", item.question.split(" USER: ")[-1])][item.answer] += 1
+        answers[wording(item.question)][item.answer] += 1
     return sum(counts.most_common(1)[0][1] for counts in answers.values()) / len(items)
 
 

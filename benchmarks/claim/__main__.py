@@ -100,8 +100,9 @@ def parse_options() -> argparse.Namespace:
             command.add_argument("model", type=Path, help="folder of the trained model")
             command.add_argument("--device", default="auto")
         command.add_argument("folder", type=Path, help="where features and results lie")
-        if name == "features":
+        if name in ("features", "report"):
             command.add_argument("--clips", type=int, default=6000, help="to learn from")
+        if name == "features":
             command.add_argument("--asked", type=int, default=500, help="held-out clips to be asked about")
             command.add_argument("--workers", type=int, default=1, help="processes that make clips")
         if name == "train":
@@ -120,7 +121,7 @@ def main() -> None:
     options = parse_options()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.command == "report":
-        report(options.folder)
+        report(options.folder, options.clips)
         return
     if options.command == "all":
         run_all(options)

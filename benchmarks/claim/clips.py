@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from favor.models.favor.model import FavorModel
 from favor.synthetic import SPLITS
 from favor.synthetic.chance import shuffled
 from favor.synthetic.questions.items import CAUSAL, FINE, STATIC, Item
+from favor.synthetic.scene import Scene
 from favor.synthetic.world import ask_more, render_clip, write_for
 from mini.packing import Asked, each_tensor
 
@@ -37,13 +39,24 @@ class World(Dataset[tuple[Clip, list[Item]] | None]):
 
     def __getitem__(self, index: int) -> tuple[Clip, list[Item]] | None:
         """A clip, or None where it is too long."""
-        rng = np.random.default_rng((SPLITS[self.split], index))
-        scene, items = write_for(rng, TASKS[index % len(TASKS)])
-        if scene.seconds * 2 > LONGEST or not scene.audible or scene.picture != "video":
-            return None
-        items = shuffled(rng, ask_more(rng, scene, items, ROUNDS))
-        questions = [item for kind in KINDS for item in [i for i in items if i.kind == kind][:MOST]]
-        return render_clip(scene), questions
+        written = write(self.split, index)
+        return None if written is None else (render_clip(written[0]), written[1])
+
+
+def write(split: str, index: int) -> tuple[Scene, list[Item]] | None:
+    """Writes a clip's scene and what is asked about it, or None where it is too long or lacks sound or picture."""
+    rng = np.random.default_rng((SPLITS[split], index))
+    scene, items = write_for(rng, TASKS[index % len(TASKS)])
+    if scene.seconds * 2 > LONGEST or not scene.audible or scene.picture != "video":
+        return None
+    items = shuffled(rng, ask_more(rng, scene, items, ROUNDS))
+    return scene, [item for kind in KINDS for item in [i for i in items if i.kind == kind][:MOST]]
+
+
+def write_questions(split: str, clips: int) -> list[Item]:
+    """Writes what is asked about the clips of ``make_features``, without making the clips."""
+    written = filter(None, (write(split, index) for index in range(2 * clips)))
+    return [item for _, items in islice(written, clips) for item in items]
 
 
 @dataclasses.dataclass(frozen=True)

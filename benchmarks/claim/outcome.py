@@ -1,26 +1,52 @@
 """What came out: tables and a plot."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from clips import KINDS
+from clips import KINDS, write_questions
+from guessing import guess
 from variants import TITLES
 
 from favor.synthetic.questions.items import STATIC
 
 BOTH = "audio and video"
 RESAMPLES, INTERVAL = 2000, (2.5, 97.5)  # of the bootstrap; percentiles
+# Of the t distribution, for an interval of 95 % with 1, 2, ... 9 degrees of freedom; 9 also where there are more.
+T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 Counts = tuple[np.ndarray, np.ndarray]  # (seeds, clips) questions answered right, and all questions
 
 
-def report(folder: Path) -> None:
-    """Prints tables of all results in a folder, and draws them."""
+def report(folder: Path, clips: int) -> None:
+    """Prints tables of all results in a folder, and draws them where matplotlib is installed.
+
+    Args:
+        folder: of the results.
+        clips: to learn from; their questions tell how to guess.
+    """
     results = pd.concat(pd.read_parquet(path) for path in sorted(folder.glob("*.parquet")))
+    results = add_guesses(results, clips)
     for title, rows in (("all", results), ("those that need both sound and picture", results[results.needs == BOTH])):
         print(f"\nRight of {title}, in percent:\n\n{table(rows)}")
-    draw(results, folder / "claim.svg")
+    if find_spec("matplotlib"):
+        draw(results, folder / "claim.svg")
+    else:
+        print("\nNothing was drawn: the plot needs matplotlib.")
+
+
+def add_guesses(results: pd.DataFrame, clips: int) -> pd.DataFrame:
+    """Adds whether each question is guessed right by someone who knows the questions of the clips to learn from.
+
+    Raises:
+        ValueError: if the results are of other questions than the generated world has today.
+    """
+    asked = write_questions("test", int(results["clip"].max()) + 1)
+    runs = len(results) // len(asked)
+    if results.answer.tolist() != [item.answer for item in asked] * runs:
+        raise ValueError("the results are of other questions: the generated world has changed since")
+    return results.assign(guessed=guess(write_questions("train", clips), asked) * runs)
 
 
 def table(results: pd.DataFrame) -> str:
@@ -34,22 +60,23 @@ def table(results: pd.DataFrame) -> str:
         ["---"] * len(columns),
         ["questions", *(str(len(some)) for some in of_kind), ""],
         ["chance", *(f"{100 * some.chance.mean():.1f}" for some in of_kind), ""],
-        ["the commonest answer always", *(f"{100 * commonest(some):.1f}" for some in of_kind), ""],
+        ["the best guess without looking", *(f"{100 * some.guessed.mean():.1f}" for some in of_kind), ""],
     ]
-    ours = count(results[(results.variant == "favor") & (results.kind != STATIC)])
+    harder = results[results.kind != STATIC].groupby(["variant", "seed"]).right.mean()
     for name, title in TITLES.items():
         rows = results[results.variant == name]
-        counts = [count(rows[rows.kind == kind]) for kind in kinds]
-        cells = [shown(share(*one), drawn_shares(one)) for one in counts]
-        theirs = count(rows[rows.kind != STATIC])
-        difference = share(*theirs) - share(*ours), drawn_shares(theirs) - drawn_shares(ours)
-        lines.append([title, *cells, "" if name == "favor" else shown(*difference, sign="+")])
+        cells = [shown(count(rows[rows.kind == kind])) for kind in kinds]
+        lines.append([title, *cells, "" if name == "favor" else difference((harder[name] - harder["favor"]).dropna())])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def commonest(questions: pd.DataFrame) -> float:
-    """How often the commonest answer is right."""
-    return float(questions.answer.value_counts(normalize=True).iloc[0])
+def difference(of_seeds: pd.Series) -> str:
+    """The mean of the seeds' differences, in points, and its t interval over the seeds."""
+    mean, seeds = 100 * of_seeds.mean(), len(of_seeds)
+    if seeds == 1:
+        return f"{mean:+.1f}"
+    half = T_QUANTILES[min(seeds - 1, len(T_QUANTILES)) - 1] * 100 * of_seeds.std() / seeds**0.5
+    return f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
 
 
 def count(rows: pd.DataFrame) -> Counts:
@@ -72,14 +99,14 @@ def drawn_shares(counts: Counts) -> np.ndarray:
     return right[seeds, clips].sum((1, 2)) / total[seeds, clips].sum((1, 2))
 
 
-def shown(mean: float, draws: np.ndarray, sign: str = "") -> str:
-    """A share and its interval of 95 %, in percent."""
-    low, high = np.percentile(draws, INTERVAL)
-    return f"{100 * mean:{sign}.1f} ({100 * low:{sign}.1f} to {100 * high:{sign}.1f})"
+def shown(counts: Counts) -> str:
+    """The accuracy and its interval of 95 %, in percent."""
+    low, high = np.percentile(drawn_shares(counts), INTERVAL)
+    return f"{100 * share(*counts):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def draw(results: pd.DataFrame, path: Path) -> None:
-    """Draws all accuracies with their intervals, those of each seed as small dots, and chance as a dotted line."""
+    """Draws all accuracies with their intervals, those of each seed as small dots, and guesses as lines."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(KINDS), figsize=(12, 3.5), sharey=True)
@@ -93,6 +120,7 @@ def draw(results: pd.DataFrame, path: Path) -> None:
             axis.plot(100 * right.sum(1) / total.sum(1), [place] * len(right), ".", color="C1", zorder=3)
         axis.set(title=kind, xlabel="% answered right", xlim=(0, 100))
         axis.axvline(100 * rows.chance.mean(), color="grey", linestyle=":")
+        axis.axvline(100 * rows.guessed.mean(), color="grey", linestyle="--")
         axis.set_yticks(places, list(TITLES.values()))
     figure.tight_layout()
     with plt.rc_context({"svg.hashsalt": path.stem}):  # the same bytes each time

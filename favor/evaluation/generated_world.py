@@ -1,7 +1,8 @@
 """How well a model knows the generated world, on clips that it was not trained on.
 
-Run it as ``python -m favor.evaluation.generated_world MODEL --clips 500 --split test``. With ``--without audio``
-or ``--without video`` the clips lose their sound or picture, and what needs them is scored apart from what does not.
+Run it as ``python -m favor.evaluation.generated_world MODEL --clips 500 --split test``. ``--first 500`` takes
+the clips after those, and ``--tasks avsd`` clips of that task alone. With ``--without audio`` or ``--without video`` the
+clips lose their sound or picture, and what needs them is scored apart from what does not.
 """
 
 import argparse
@@ -9,17 +10,16 @@ import dataclasses
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from favor.evaluation.metrics import exact_match, normalise_text, precision, recall, word_errors
+from favor.evaluation.metrics import Counted, exactness, interval, invention, normalise_text, recall, share, word_errors
 from favor.media.clip import Clip
 from favor.models.base import GenerationOptions
 from favor.models.favor.model import FavorModel
 from favor.synthetic import SPLITS, WORLD_TASKS, Item, SyntheticClip, generate_clips
-from favor.synthetic.scene import Scene
 from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SOUNDS
 
 CLIPS_AT_ONCE = 8
@@ -27,50 +27,60 @@ QUESTIONS_PER_KIND = 2  # of each kind to a clip, so that no clip decides alone
 TRANSCRIPT_TASKS, CAPTION_TASKS = ("asr", "avsr"), ("ac", "ic", "caption")
 GENERATION = GenerationOptions(max_new_tokens=72)
 
-Exchange = tuple[Scene, Item, str]  # what was asked, and what the model said
+Exchange = tuple[int, Item, str]  # the clip, what was asked about it, and what the model said
 
 
-def score_model(model: FavorModel, clips: int, split: str = "validation", without: str | None = None) -> dict[str, Any]:
-    """Asks about held-out clips of all tasks in turn.
+def score_model(
+    model: FavorModel,
+    clips: int,
+    split: str = "validation",
+    without: str | None = None,
+    first: int = 0,
+    tasks: Sequence[str] = WORLD_TASKS,
+) -> dict[str, Any]:
+    """Asks about held-out clips of several tasks in turn.
 
     Args:
         model: to be scored.
         clips: how many.
         split: of the generated world.
         without: "audio" or "video", which is taken from the clips; clips that have nothing else are left out.
+        first: index of the first clip.
+        tasks: that the clips are made for.
 
     Returns:
-        For each task, and kind of question, ``n`` and: ``accuracy`` beside ``chance`` (guessing among the choices) and
-        ``majority`` (the commonest answer always); or ``wer``; or ``recall`` of the objects and sounds that are there
-        and ``invented``, the share of those told that are not.
+        For each task and kind of question, and for each kind of all tasks, ``n`` and: ``accuracy`` beside ``chance``
+        (guessing among the choices) and ``majority`` (the commonest answer always); or ``wer``; or ``recall`` of the
+        objects and sounds that are there and ``invented``, the share of those told that are not. What is measured has
+        its ``interval`` beside it, such as ``accuracy_interval``.
     """
     asked: list[Exchange] = []
-    for first in range(0, clips, CLIPS_AT_ONCE):
-        asked += _ask(model, range(first, min(clips, first + CLIPS_AT_ONCE)), SPLITS[split], without)
+    for start in range(first, first + clips, CLIPS_AT_ONCE):
+        asked += _ask(model, range(start, min(first + clips, start + CLIPS_AT_ONCE)), SPLITS[split], without, tasks)
     groups: dict[str, list[Exchange]] = {}
-    for scene, item, text in asked:
-        groups.setdefault(_group(item, without), []).append((scene, item, text))
+    for one in asked:
+        for name in _groups(one[1], without):
+            groups.setdefault(name, []).append(one)
     return {name: _score(groups[name]) for name in sorted(groups)}
 
 
-def _group(item: Item, without: str | None) -> str:
-    needs = [] if without is None else [f"{'needs' if without in item.needs else 'does not need'} {without}"]
-    return " ".join([item.task, *([item.kind] if item.kind else []), *needs])
+def _groups(item: Item, without: str | None) -> list[str]:
+    needs = "" if without is None else f" {'needs' if without in item.needs else 'does not need'} {without}"
+    return [f"{item.task} {item.kind}{needs}", f"all {item.kind}{needs}"] if item.kind else [f"{item.task}{needs}"]
 
 
-def _ask(model: FavorModel, indices: Iterable[int], seed: int, without: str | None) -> list[Exchange]:
-    made = [generate_clips(seed, index, (WORLD_TASKS[index % len(WORLD_TASKS)],)) for index in indices]
-    shown = {id(clip): clip.clip if without is None else _lacking(clip.clip, without) for clip in made}
-    drawn = [_draw(clip, np.random.default_rng((seed, index))) for index, clip in zip(indices, made, strict=True)]
-    pairs = [
-        (clip, item) for clip, items in zip(made, drawn, strict=True) for item in items if shown[id(clip)] is not None
-    ]
-    if not pairs:
+def _ask(
+    model: FavorModel, indices: Sequence[int], seed: int, without: str | None, tasks: Sequence[str]
+) -> list[Exchange]:
+    made = {index: generate_clips(seed, index, (tasks[index % len(tasks)],)) for index in indices}
+    shown = {index: clip.clip if without is None else _lacking(clip.clip, without) for index, clip in made.items()}
+    left = {index: clip for index, clip in shown.items() if clip is not None}
+    if not left:
         return []
-    left = {key: clip for key, clip in shown.items() if clip is not None}
+    pairs = [(index, item) for index in left for item in _draw(made[index], np.random.default_rng((seed, index)))]
     features = dict(zip(left, model.encode(list(left.values())), strict=True))
-    answers = model.answer([features[id(clip)] for clip, _ in pairs], [item.question for _, item in pairs], GENERATION)
-    return [(clip.scene, item, answer.text) for (clip, item), answer in zip(pairs, answers, strict=True)]
+    answers = model.answer([features[index] for index, _ in pairs], [item.question for _, item in pairs], GENERATION)
+    return [(index, item, answer.text) for (index, item), answer in zip(pairs, answers, strict=True)]
 
 
 def _draw(clip: SyntheticClip, rng: np.random.Generator) -> list[Item]:
@@ -93,32 +103,41 @@ def _lacking(clip: Clip, what: str) -> Clip | None:
 def _score(asked: Sequence[Exchange]) -> dict[str, Any]:
     task = asked[0][1].task
     if task in TRANSCRIPT_TASKS:
-        return {"n": len(asked), "wer": round(word_errors(*_texts(asked)).rate or 0.0, 4)}
-    return _score_captions(asked) if task in CAPTION_TASKS else _score_answers(asked)
+        scores = {"wer": [_word_errors(item.answer, text) for _, item, text in asked]}
+    else:
+        scores = _of_captions(asked) if task in CAPTION_TASKS else {"accuracy": _exactness(asked)}
+    measured = {name: value for one, counts in scores.items() for name, value in _measured(one, asked, counts).items()}
+    guesses = _guesses(asked) if "accuracy" in scores else {}
+    return {"n": len(asked)} | measured | guesses
 
 
-def _score_answers(asked: Sequence[Exchange]) -> dict[str, Any]:
+def _word_errors(answer: str, text: str) -> Counted:
+    counted = word_errors([answer], [text])
+    return counted.errors, counted.words
+
+
+def _guesses(asked: Sequence[Exchange]) -> dict[str, float]:
+    """How often guessing among the choices, and the commonest answer, would be right."""
     common = Counter(normalise_text(item.answer) for _, item, _ in asked).most_common(1)[0][1]
     chance = sum(1 / len(item.choices) if item.choices else 0.0 for _, item, _ in asked)
-    shares = {
-        "accuracy": exact_match(*_texts(asked)),
-        "chance": chance / len(asked),
-        "majority": common / len(asked),
-    }
-    return {"n": len(asked)} | {name: round(value, 4) for name, value in shares.items()}
+    return {"chance": round(chance / len(asked), 4), "majority": round(common / len(asked), 4)}
 
 
-def _score_captions(asked: Sequence[Exchange]) -> dict[str, Any]:
-    """Objects with their colours and sounds: those of the reference, and those that the model tells."""
-    texts = _texts(asked)
-    there, told = ([things(text) for text in side] for side in texts)
-    shares = {"recall": recall(there, told), "invented": 1 - precision(there, told), "exact": exact_match(*texts)}
-    return {"n": len(asked)} | {name: round(value, 4) for name, value in shares.items()}
+def _of_captions(asked: Sequence[Exchange]) -> dict[str, list[Counted]]:
+    """Objects with their colours and sounds: those of the reference, and those that the model names."""
+    pairs = [(things(item.answer), things(text)) for _, item, text in asked]
+    recalled, invented = ([measure(*pair) for pair in pairs] for measure in (recall, invention))
+    return {"recall": recalled, "invented": invented, "exact": _exactness(asked)}
 
 
-def _texts(asked: Sequence[Exchange]) -> tuple[list[str], list[str]]:
-    """The right answers, and those of the model."""
-    return [item.answer for _, item, _ in asked], [text for _, _, text in asked]
+def _exactness(asked: Sequence[Exchange]) -> list[Counted]:
+    return [exactness(item.answer, text) for _, item, text in asked]
+
+
+def _measured(name: str, asked: Sequence[Exchange], counts: Sequence[Counted]) -> dict[str, Any]:
+    """Returns a share and its interval."""
+    bounds = interval(counts, [clip for clip, _, _ in asked])
+    return {name: round(share(counts), 4), f"{name}_interval": [round(bound, 4) for bound in bounds]}
 
 
 def things(caption: str) -> Counter[str]:
@@ -136,10 +155,13 @@ def print_scores() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", help="a model's name or folder")
     parser.add_argument("--clips", type=int, default=500)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--tasks", choices=WORLD_TASKS, nargs="+", default=WORLD_TASKS)
     parser.add_argument("--split", choices=SPLITS, default="test")
     parser.add_argument("--without", choices=("audio", "video"))
     options = parser.parse_args()
-    scores = score_model(FavorModel.from_pretrained(options.model), options.clips, options.split, options.without)
+    model = FavorModel.from_pretrained(options.model)
+    scores = score_model(model, options.clips, options.split, options.without, options.first, options.tasks)
     print(json.dumps(scores, indent=2))
 
 

@@ -6,8 +6,11 @@ import unicodedata
 from collections.abc import Sequence
 
 import jiwer
+import numpy as np
 
 WORDS = jiwer.Compose([jiwer.ReduceToListOfListOfWords()])
+Z = 1.96  # of the normal distribution, for intervals of 95 %
+Counted = tuple[int, int]  # some, out of several
 APOSTROPHES = frozenset("'\u2019")
 
 
@@ -48,25 +51,43 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> WordErr
     return WordErrors(counted.hits + wrong, wrong + counted.insertions)
 
 
-def exact_match(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    """Returns the share of hypotheses that say what their references say."""
-    right = sum(normalise_text(a) == normalise_text(b) for a, b in zip(references, hypotheses, strict=True))
-    return right / max(1, len(references))
+def exactness(reference: str, hypothesis: str) -> Counted:
+    """Counts whether a text says what its reference says, out of one."""
+    return int(normalise_text(reference) == normalise_text(hypothesis)), 1
 
 
-def recall(wanted: Sequence[collections.Counter[str]], named: Sequence[collections.Counter[str]]) -> float:
-    """Returns the share of what is wanted that is named, over all texts."""
-    return _common(wanted, named) / max(1, _total(wanted))
+def recall(wanted: collections.Counter[str], named: collections.Counter[str]) -> Counted:
+    """Counts what is wanted and named, out of what is wanted."""
+    return (wanted & named).total(), wanted.total()
 
 
-def precision(wanted: Sequence[collections.Counter[str]], named: Sequence[collections.Counter[str]]) -> float:
-    """Returns the share of what is named that is wanted, over all texts."""
-    return _common(wanted, named) / max(1, _total(named))
+def invention(wanted: collections.Counter[str], named: collections.Counter[str]) -> Counted:
+    """Counts what is named and not wanted, out of what is named."""
+    return (named - wanted).total(), named.total()
 
 
-def _common(wanted: Sequence[collections.Counter[str]], named: Sequence[collections.Counter[str]]) -> int:
-    return _total([a & b for a, b in zip(wanted, named, strict=True)])
+def share(counts: Sequence[Counted]) -> float:
+    """Returns how large a part of all that was counted it is, over all texts."""
+    return sum(some for some, _ in counts) / max(1, sum(total for _, total in counts))
 
 
-def _total(counters: Sequence[collections.Counter[str]]) -> int:
-    return sum(counter.total() for counter in counters)
+def interval(counts: Sequence[Counted], clips: Sequence[int]) -> tuple[float, float]:
+    """Returns Wilson's interval of 95 % for a share, where questions about the same clip may depend on each other.
+
+    It is computed for as many independent questions as would vary as much as the clips do, and for as many as there are
+    clips if these do not vary at all. An error rate above 1 counts as 1.
+
+    Args:
+        counts: of each question.
+        clips: that they were asked about.
+    """
+    _, owners = np.unique(clips, return_inverse=True)
+    some, several = (np.bincount(owners, weights=column) for column in np.array(counts, dtype=float).T)
+    total, number = max(1.0, several.sum()), len(several)
+    part = min(1.0, some.sum() / total)
+    variance = ((some - part * several) ** 2).sum() / total**2 * number / max(1, number - 1)
+    questions = part * (1 - part) / variance if variance and part < 1 else number
+    middle = part + Z**2 / (2 * questions)
+    half = Z * (part * (1 - part) / questions + (Z / (2 * questions)) ** 2) ** 0.5
+    low, high = (float(bound / (1 + Z**2 / questions)) for bound in (middle - half, middle + half))
+    return max(0.0, low), min(1.0, high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Literal, cast
 
 from favor.errors import ConfigError, FavorError
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 Quantization = Literal["int8", "int4"]
 QUANTIZATIONS = ("int8", "int4")
 DTYPES = ("float32", "float16", "bfloat16")
+DEVICE = re.compile(r"auto|(cpu|cuda|hpu|mps|mtia|xla|xpu)(:\d+)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Placement:
         quantization: of the language model: None, ``int8`` or ``int4``.
 
     Raises:
-        ConfigError: for an unknown dtype or quantization.
+        ConfigError: for an unknown device, dtype or quantization.
     """
 
     device: str = "auto"
@@ -33,6 +35,8 @@ class Placement:
     quantization: str | None = None
 
     def __post_init__(self) -> None:
+        if not DEVICE.fullmatch(self.device):
+            raise ConfigError(f"device {self.device!r} is unknown; give auto, cpu, cuda or cuda:1")
         if self.dtype not in ("auto", *DTYPES):
             raise ConfigError(f"dtype {self.dtype!r} is unknown; it must be auto or one of {', '.join(DTYPES)}")
         if self.quantization not in (None, *QUANTIZATIONS):

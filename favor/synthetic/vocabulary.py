@@ -1,5 +1,7 @@
 """The closed vocabulary of the generated world: what its figures, sounds and words are called."""
 
+import re
+
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
@@ -65,6 +67,8 @@ SCENE_WORDS = _words(
     "word colour shape sound sign moves hits vanishes appears flashes turns stops heard seen says"
 )
 
+_NAMES = re.compile(rf"\b({'|'.join((*COLOURS, *SHAPES, *OWN_SOUNDS, *SOUNDS))})\b")
+
 
 def with_article(name: str) -> str:
     """Returns "a red circle", "an orange circle"."""
@@ -78,6 +82,11 @@ def spoken_words() -> tuple[str, ...]:
     scenes = (COLOURS, BACKGROUNDS, SHAPES, nouns, verbs, NUMBERS, SCENE_WORDS)
     stories = (PRINTED, PEOPLE, ANIMALS, ACTIONS, QUALITIES, PLACES, TIMES_OF_DAY, FUNCTION_WORDS)
     return tuple(sorted({word for group in (*scenes, *stories) for word in group}))
+
+
+def wording(question: str) -> str:
+    """Returns the last turn of a question with X for its names, as in "Where is the X X?"."""
+    return _NAMES.sub("X", question.rsplit(" USER: ", 1)[-1])
 
 
 PLACE_COLUMNS = ("left", "middle", "right")

@@ -1,8 +1,18 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from favor.evaluation.metrics import WordErrors, exact_match, normalise_text, precision, recall, word_errors
+from favor.evaluation.metrics import (
+    WordErrors,
+    exactness,
+    interval,
+    invention,
+    normalise_text,
+    recall,
+    share,
+    word_errors,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,11 +48,39 @@ def test_where_nothing_was_said_there_is_no_rate():
 
 
 def test_exact_matches_are_a_share():
-    assert exact_match(["Yes.", "no", "red"], ["yes", "no!", "blue"]) == pytest.approx(2 / 3)
+    pairs = [("Yes.", "yes"), ("no", "no!"), ("red", "blue")]
+    assert share([exactness(*pair) for pair in pairs]) == pytest.approx(2 / 3)
 
 
 def test_what_is_named_and_what_is_wanted():
-    wanted, named = [Counter(["cat", "dog"]), Counter(["bell"])], [Counter(["cat", "cow", "cow"]), Counter()]
-    assert recall(wanted, named) == pytest.approx(1 / 3)
-    assert precision(wanted, named) == pytest.approx(1 / 3)
-    assert recall([], []) == precision([], []) == 0
+    pairs = [(Counter(["cat", "dog"]), Counter(["cat", "cow", "cow"])), (Counter(["bell"]), Counter())]
+    assert [recall(*pair) for pair in pairs] == [(1, 2), (0, 1)]
+    assert [invention(*pair) for pair in pairs] == [(2, 3), (0, 0)]
+    assert share([invention(*pair) for pair in pairs]) == pytest.approx(2 / 3)
+    assert share([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("right", "clips", "low", "high"),
+    [  # computed by hand from Wilson's formula
+        (180, 200, 0.8506, 0.9343),
+        (200, 200, 0.9812, 1),
+        (0, 200, 0, 0.0188),
+    ],
+)
+@pytest.mark.parametrize("questions", [1, 3])
+def test_questions_that_stand_and_fall_together_count_as_one(right, clips, low, high, questions):
+    answers = [(int(clip < right), 1) for clip in range(clips) for _ in range(questions)]
+    owners = np.repeat(np.arange(clips), questions)
+    assert interval(answers, owners) == pytest.approx((low, high), abs=2e-3)
+
+
+def test_intervals_hold_the_truth_in_about_95_of_100_cases():
+    dice = np.random.default_rng(0)
+    held = []
+    for _ in range(1000):
+        ease = np.repeat(dice.beta(4, 1, 100), 2)  # some clips are easier than others; the mean is 0.8
+        answers = [(int(answer), 1) for answer in dice.random(200) < ease]
+        low, high = interval(answers, np.repeat(np.arange(100), 2))
+        held.append(low <= 0.8 <= high)
+    assert 0.93 <= np.mean(held) <= 0.97

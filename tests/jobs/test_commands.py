@@ -307,10 +307,12 @@ def test_a_mistake_is_told_in_one_line(archive, tmp_path, monkeypatch, arguments
     assert message in result.output
     assert "Traceback" not in result.output
     assert not result.exception or isinstance(result.exception, SystemExit)
+    assert not any(tmp_path.iterdir())
 
 
 def test_an_unknown_beam_option_is_refused(archive, tmp_path):
     assert "--nonsense" in favor("caption", archive, "-o", tmp_path, "--", "--nonsense=1", status=1)
+    assert not any(tmp_path.iterdir())
 
 
 def test_help_shows_examples():

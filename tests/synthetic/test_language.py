@@ -8,7 +8,7 @@ from favor.synthetic.questions.captions import caption
 from favor.synthetic.questions.dialogues import dialogues
 from favor.synthetic.rendering import voices
 from favor.synthetic.scene import Event, Figure, Scene, Sign, Sound, SpokenWord, Utterance, Waypoint
-from favor.synthetic.vocabulary import spoken_words
+from favor.synthetic.vocabulary import spoken_words, wording
 from favor.synthetic.world import write
 
 
@@ -138,3 +138,9 @@ def test_transcripts_and_spoken_questions_are_never_empty():
             scene, _ = write(5, index, [task])
             assert scene.transcript
             assert all(word.end > word.start for utterance in scene.utterances for word in utterance.words)
+
+
+def test_questions_of_one_form_share_their_wording():
+    assert wording("Where is the red star?") == wording("Where is the blue bell?") == "Where is the X X?"
+    assert wording("What flashes? ASSISTANT: the red star USER: Where is it?") == "Where is it?"
+    assert wording("What is on the left?") != wording("What is on the right?")

@@ -1,0 +1,16 @@
+"""The best guess without looking: the commonest answer to the wording of a question, among its choices."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from favor.synthetic.items import Item
+
+from favor.synthetic.vocabulary import wording
+
+
+def guess(learnt: Iterable[Item], asked: Iterable[Item]) -> list[bool]:
+    """Returns which of the questions are guessed right by someone who knows the answers of others only."""
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in learnt:
+        answers[wording(item.question)][item.answer] += 1
+    return [item.answer == max(item.choices, key=answers[wording(item.question)].__getitem__) for item in asked]
