@@ -1,6 +1,6 @@
-"""Thin Beam transforms over ``favor``: as little logic as possible here.
+"""Thin Beam transforms over ``favor``, with as little logic as possible.
 
-For pipelines of your own: `AnswerRequests` takes questions about files or clips and gives answers and failures.
+For your own pipelines, `AnswerRequests` takes questions about files or clips and returns answers and failures.
 """
 
 import importlib
@@ -13,7 +13,7 @@ __all__ = ["AnswerRequests", "Request"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what others use when they use it: Beam is heavy, and not all of this package needs it."""
+    """Imports the public names on first use: Beam is heavy, and not all of this package needs it."""
     if name not in __all__:
         raise AttributeError(f"module 'transforms' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module("transforms.requests"), name)

@@ -1,4 +1,4 @@
-"""The steps from a corpus to segments: they run `Lister` and `Planner` in Beam."""
+"""The steps from a corpus to segments, which run `Lister` and `Planner` in Beam."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,8 +24,11 @@ class ListCorpus(beam.DoFn):
     """Turns patterns and manifests into media files and failures; see `Lister`.
 
     Attributes:
-        load_history: returns what earlier runs have left; called once on each worker.
-        runtime: the run's.
+        shard: the part of the corpus that this process handles.
+        runtime: what the run's steps share.
+        selection: which of the files are taken.
+        label_types: the labels that manifests carry, and their types.
+        load_history: returns the history of earlier runs; called once on each worker.
     """
 
     shard: Shard
@@ -35,11 +38,11 @@ class ListCorpus(beam.DoFn):
     load_history: Callable[[], History] = History
 
     def setup(self) -> None:
-        """Reads what earlier runs have left."""
+        """Reads the history of earlier runs."""
         self._lister = Lister(self.shard, self.runtime.tally, self.selection, self.label_types, self.load_history())
 
     def process(self, patterns: Iterable[str]) -> Iterator[Any]:
-        """Yields media files, and failures in an output of their own."""
+        """Yields media files, and failures in a separate output."""
         return map(tagged, self._lister.list(patterns))
 
 
@@ -48,8 +51,11 @@ class PlanSegments(beam.DoFn):
     """Turns media files into segments, rows of ``media`` and failures; see `Planner`.
 
     Attributes:
-        load_history: returns what earlier runs have left; called once on each worker.
-        runtime: the run's.
+        questions: all questions that may be asked.
+        identity: how files are cut into windows, and what determines the ids.
+        shard: the part of the corpus that this process handles.
+        load_history: returns the history of earlier runs; called once on each worker.
+        runtime: what the run's steps share.
     """
 
     questions: tuple[Question, ...]
@@ -59,10 +65,10 @@ class PlanSegments(beam.DoFn):
     runtime: Runtime
 
     def setup(self) -> None:
-        """Reads what earlier runs have left.
+        """Reads the history of earlier runs.
 
         Raises:
-            FavorError: if the worker has not what it takes to find scenes.
+            FavorError: if scenes are to be detected and the packages for it are not installed.
         """
         if self.identity.windowing.split == SCENES:
             check_installed()
@@ -70,11 +76,11 @@ class PlanSegments(beam.DoFn):
         self._planner = Planner(*asked, self.load_history(), self.runtime.decoder, self.runtime.tally)
 
     def process(self, item: MediaFile | NamedFile) -> Iterator[Any]:
-        """Yields segments, and the entry's row of ``media`` and failures in outputs of their own."""
+        """Yields segments, and the entry's row of ``media`` and failures in separate outputs."""
         return map(tagged, self._planner.plan(item))
 
 
 def tagged(item: Any) -> Any:
-    """Sends failures and rows of ``media`` to outputs of their own."""
+    """Tags failures and rows of ``media`` for their separate outputs."""
     tag = {Failure: FAILURES, MediaRow: MEDIA}.get(type(item))
     return TaggedOutput(tag, item) if tag else item

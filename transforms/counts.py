@@ -1,24 +1,24 @@
-"""What a run counts, and what follows from it."""
+"""The counters of a run, and the figures derived from them."""
 
 import dataclasses
 from collections.abc import Mapping
 
 STAGES = ("list", "probe", "decode", "load", "encode", "generate", "write")
-ENDS = ("succeeded", "failed", "skipped")  # each window comes to one of them
+ENDS = ("succeeded", "failed", "skipped")  # each window has exactly one of these outcomes
 
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """The counters of a run at one moment; those of several workers can be added.
+    """The counters of a run at one moment; the counts of several workers can be added.
 
     Attributes:
-        by_name: the counters that are not zero, or were named at least; times are in microseconds, ``STAGE_us``.
+        by_name: the counters by name; times are in microseconds, under ``STAGE_us``. Missing counters are 0.
     """
 
     by_name: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, name: str) -> int:
-        """Returns one counter; what was never counted is 0."""
+        """Returns one counter, or 0 if it was never counted."""
         return self.by_name.get(name, 0)
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -31,12 +31,12 @@ class Counts:
 
     @property
     def windows_done(self) -> int:
-        """Windows that have come to their end, good or bad."""
+        """Windows that have succeeded, failed or been skipped."""
         return sum(self[f"windows_{end}"] for end in ENDS)
 
     @property
     def windows_tried(self) -> int:
-        """Windows that this run has worked on, successfully or not."""
+        """Windows that this run has processed, successfully or not."""
         return self["windows_succeeded"] + self["windows_failed"]
 
     @property
@@ -46,21 +46,21 @@ class Counts:
 
     @property
     def stage_seconds(self) -> dict[str, float]:
-        """The seconds that each stage took, summed over all workers; decoding goes on beside the model."""
+        """The seconds that each stage took, summed over all workers; decoding runs in parallel with the model."""
         return {stage: self.seconds(stage) for stage in STAGES}
 
     @property
     def waiting_share(self) -> float:
-        """The part of the model's time in which it waited for windows."""
+        """The share of the model's time that it spent waiting for windows."""
         waited = self.seconds("wait_for_windows")
         return waited / max(waited + self.seconds("encode") + self.seconds("generate"), 1e-9)
 
     def seconds(self, stage: str) -> float:
-        """Returns the seconds that were counted for a stage, or for waiting."""
+        """Returns the seconds counted for a stage, or for waiting."""
         return self[f"{stage}_us"] / 1e6
 
     def times_real_time(self, seconds: float) -> float:
-        """Returns how many seconds of media were done per second.
+        """Returns how many seconds of media were processed per second.
 
         Args:
             seconds: how long the run has taken.

@@ -1,4 +1,4 @@
-"""Segments become decoded windows, a little ahead of the model that uses them."""
+"""Decoding segments into windows, slightly ahead of the model that uses them."""
 
 import contextlib
 import dataclasses
@@ -21,17 +21,17 @@ from transforms.metrics import Tally, timed, timed_items
 from transforms.rows import FAILURES, Failure
 from transforms.runtime import Runtime
 
-AHEAD_BYTES = 512 << 20  # of decoded windows that wait: 45 of 30 s at 224 x 224, three at 720p
-POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
+AHEAD_BYTES = 512 << 20  # of decoded windows in the queue: 45 of 30 s at 224 x 224, three at 720p
+POLL_SECONDS = 0.2  # how soon the decoding thread notices that it has been closed
 
 _Item = TypeVar("_Item")
 
 
 def decode_segment(segment: Segment, identity: Identity, decoder: IsolatedDecoder) -> Iterator[Window | Failure]:
-    """Decodes the windows of a segment, in one pass as far as nothing goes wrong.
+    """Decodes the windows of a segment, in a single pass unless something goes wrong.
 
     Yields:
-        For each window: the window, or the failure to decode it.
+        Each window, or the failure to decode it.
     """
     how = (identity.needs, identity.windowing.audio_track)
     jobs = {(job.key.start_ms, job.key.end_ms): job for job in segment.jobs}
@@ -46,12 +46,12 @@ def decode_segment(segment: Segment, identity: Identity, decoder: IsolatedDecode
 
 
 class BoundedQueue(Generic[_Item]):
-    """Hands items from one thread to another, in order, bounded by what they weigh and not by their number.
+    """A FIFO queue between threads, bounded by the total size of its items rather than by their number.
 
-    One always passes, however heavy it is.
+    An empty queue accepts any item, however large.
 
     Args:
-        most_bytes: what all items that wait may weigh together, unless it is only one.
+        most_bytes: the maximum total size of the queued items, unless there is only one.
     """
 
     def __init__(self, most_bytes: int) -> None:
@@ -63,12 +63,12 @@ class BoundedQueue(Generic[_Item]):
 
     @property
     def waiting_bytes(self) -> int:
-        """What the items that wait weigh together."""
+        """The total size of the queued items."""
         with self._changed:
             return self._bytes
 
     def put(self, item: _Item, weight: int) -> None:
-        """Adds an item as soon as it fits; drops it if the queue is closed before."""
+        """Adds an item as soon as it fits; drops it if the queue is closed first."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._fits(weight))
             if self._closed:
@@ -78,7 +78,7 @@ class BoundedQueue(Generic[_Item]):
             self._changed.notify_all()
 
     def get(self) -> _Item:
-        """Takes the first item as soon as there is one."""
+        """Removes and returns the first item, as soon as there is one."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._items))
             item, weight = self._items.popleft()
@@ -87,7 +87,7 @@ class BoundedQueue(Generic[_Item]):
             return item
 
     def close(self) -> None:
-        """Ends the waiting of whoever wants to put something; nothing more is added."""
+        """Releases threads that wait in `put`; nothing more is added."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -100,10 +100,10 @@ class DecodeAhead:
     """Decodes in one background thread, so that the model need not wait and memory stays bounded.
 
     Args:
-        decode: yields as many windows or failures as the segment has windows.
-        most_bytes: the memory of the windows that may lie decoded and waiting, unless it is only one; the thread holds
+        decode: yields one window or failure for each window of the segment.
+        most_bytes: the maximum memory of the decoded windows in the queue, unless there is only one; the thread holds
             one more.
-        tally: where the time is counted, by the thread that takes the windows.
+        tally: counts the time, in the thread that takes the windows.
     """
 
     def __init__(self, decode: Callable[[Segment], Iterable[Window | Failure]], most_bytes: int, tally: Tally) -> None:
@@ -117,12 +117,12 @@ class DecodeAhead:
         threading.Thread(target=self._run, name="decode-ahead", daemon=True).start()
 
     def submit(self, segment: Segment) -> None:
-        """Adds a segment to what is to be decoded."""
+        """Queues a segment for decoding."""
         self._pending += len(segment.jobs)
         self._segments.put(segment)
 
     def take(self, leave: int) -> Iterator[Window | Failure]:
-        """Yields what is decoded, in order, until only ``leave`` windows are pending."""
+        """Yields decoded windows and failures, in order, until only ``leave`` of them are pending."""
         while self._pending > leave:
             with timed("wait_for_windows", self._tally.add):
                 item = self._decoded.get()
@@ -134,11 +134,11 @@ class DecodeAhead:
 
     @property
     def waiting_bytes(self) -> int:
-        """The memory of the windows that lie decoded and waiting."""
+        """The memory of the decoded windows in the queue."""
         return self._decoded.waiting_bytes
 
     def close(self) -> None:
-        """Ends the thread, also when decoded windows are left."""
+        """Ends the thread, even if decoded windows are left."""
         self._closed.set()
         self._decoded.close()
 
@@ -172,11 +172,11 @@ class DecodeWindows(beam.DoFn):
     """Turns segments into windows of aligned frames and samples; what cannot be decoded becomes a failure.
 
     Attributes:
-        identity: what the model sees and hears of a window, and what decides its id.
-        ahead: how many windows are still pending when the next segment is asked for, so that decoding goes on while
-            the model works.
-        runtime: the run's.
-        ahead_bytes: the most memory of windows that lie decoded and waiting.
+        identity: what the model sees and hears of a window, and what determines its id.
+        ahead: how many windows may still be pending when the next segment is requested, so that decoding continues
+            while the model works.
+        runtime: what the run's steps share.
+        ahead_bytes: the maximum memory of the decoded windows in the queue.
     """
 
     identity: Identity
@@ -189,21 +189,21 @@ class DecodeWindows(beam.DoFn):
         self._decoder = DecodeAhead(self._decode, self.ahead_bytes, self.runtime.tally)
 
     def process(self, segment: Segment) -> Iterator[Window]:
-        """Hands the segment to the thread and yields what it has decoded of earlier ones."""
+        """Submits the segment to the thread and yields decoded windows of earlier ones."""
         self._decoder.submit(segment)
         for item in self._decoder.take(leave=self.ahead):
             yield _tagged(item, item)
         self.runtime.count_bytes_read()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        """Yields the rest."""
+        """Yields the remaining windows."""
         for item in self._decoder.take(leave=0):
             yield _tagged(item, GlobalWindows.windowed_value(item))
         self.runtime.count_bytes_read()
         self._decoder.close()
 
     def teardown(self) -> None:
-        """Ends the thread of a bundle that broke off."""
+        """Ends the thread of a bundle that was aborted."""
         if hasattr(self, "_decoder"):
             self._decoder.close()
 

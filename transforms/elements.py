@@ -21,13 +21,13 @@ LANGUAGE_PLACEHOLDER = "{language}"
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A prompt with an id; caption, qa and transcribe differ in their questions only.
+    """A prompt with an id; caption, qa and transcribe differ only in their questions.
 
     Attributes:
-        table: where its answers go.
-        question_id: names the question in the table.
-        text: the prompt; ``{language}`` in it stands for the language that a manifest gives.
-        uri: the only media file that it is about, or None for all.
+        table: the table that its answers go to.
+        question_id: identifies the question in the table.
+        text: the prompt; ``{language}`` in it is replaced by the file's language from the manifest.
+        uri: the only media file that it is asked about, or None for all.
     """
 
     table: str
@@ -41,14 +41,14 @@ class Question:
         return self.table == TRANSCRIPTS
 
     def about(self, media: MediaFile) -> bool:
-        """Whether the question is asked about this file."""
+        """Returns whether the question is asked about this file."""
         return self.uri is None or self.uri == media.uri
 
     def asked_of(self, media: MediaFile) -> "Question":
-        """Returns the question in the words in which it is asked about this file.
+        """Returns the question with its final text for this file.
 
         Raises:
-            MediaError: ``no_language`` if it names the file's language, which no manifest gives.
+            MediaError: ``no_language`` if it refers to the file's language, which no manifest gives.
         """
         text = (self.table == CAPTIONS and media.entry.prompt) or self.text
         if LANGUAGE_PLACEHOLDER in text:
@@ -61,16 +61,16 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """What decides the text of a window besides the window and the question; the ids of rows are made from it.
+    """Everything besides the window and the question that determines an answer; row ids are derived from it.
 
-    A window is the same for all models, so that their tables can be joined; its answer is not.
+    Window ids are the same for all models, so that their tables can be joined; result ids are not.
 
     Attributes:
         model: the model's name or folder.
         model_revision: changes when the weights do.
-        precision: the type and the quantization of the weights, as they were asked for.
+        precision: the requested type and quantization of the weights.
         windowing: how files are cut into windows.
-        needs: what of a window the model is shown.
+        needs: which frames and sound of a window the model is given.
         generation: how text is generated.
     """
 
@@ -83,7 +83,7 @@ class Identity:
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
-        """What the rows of a table have in common, as JSON values; the length of fixed windows may differ."""
+        """The settings shared by all rows of a table, as JSON values; the length of fixed windows may differ."""
         windows = to_json(self.windowing)
         if self.windowing.split == FIXED:
             del windows["window_ms"]
@@ -102,23 +102,23 @@ class Identity:
         return tuple(json.dumps(value, sort_keys=True) for value in settings)
 
     def window_id(self, key: WindowKey) -> str:
-        """Returns the id of a window of a file, cut in this way."""
+        """Returns the id of a window of a file that is cut with these settings."""
         return digest(key.media_id, key.start_ms, key.end_ms, self.windowing.audio_track, self.windowing.split)
 
     def result_id(self, window_id: str, question: Question, entry: Entry = WHOLE_FILE) -> str:
-        """Returns the id of this model's answer to the question about the window, for an entry of the corpus."""
+        """Returns the id of this model's answer to a question about a window, for an entry of the corpus."""
         asked = (window_id, question.table, question.question_id, question.text)
         return digest(*asked, *self._answering, *filter(None, [entry.entry_id]))
 
 
 def identify(card: ModelCard, placement: Placement, windowing: Windowing, generation: GenerationOptions) -> Identity:
-    """Returns what decides the text that a model, loaded in this way, says of a window."""
+    """Returns the identity of a model with its placement, windowing and generation settings."""
     return Identity(card.name, card.revision, placement.precision, windowing, card.needs, generation)
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A window and what is still to be asked about it."""
+    """A window and the questions still to be asked about it."""
 
     key: WindowKey
     questions: tuple[Question, ...]
@@ -126,7 +126,7 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """Neighbouring windows of one file: small, so that it is cheap to move between workers."""
+    """Consecutive windows of one file, not yet decoded: small, so that it is cheap to move between workers."""
 
     media: MediaFile
     jobs: tuple[Job, ...]
@@ -134,7 +134,7 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Window:
-    """A decoded window on its way to the model; big, so that it never crosses a shuffle."""
+    """A decoded window on its way to the model; large, so it never crosses a shuffle."""
 
     media: MediaFile
     job: Job
@@ -143,7 +143,12 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-    """A window whose questions are all answered: a row for each, with the table that it belongs to."""
+    """A window whose questions are all answered.
+
+    Attributes:
+        window_ms: length of the window in milliseconds.
+        rows: for each question, the name of its table and the row.
+    """
 
     window_ms: int
     rows: tuple[tuple[str, Result], ...]
@@ -151,18 +156,18 @@ class Answered:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """The part of a corpus that one of several processes does; segments are dealt out, so that one long film is shared.
+    """The part of a corpus that one of several processes handles; a long film is shared, segment by segment.
 
     Attributes:
-        index: which part, from 0.
-        total: how many parts there are.
+        index: index of the part, from 0.
+        total: number of parts.
     """
 
     index: int = 0
     total: int = 1
 
     def owns(self, name: str) -> bool:
-        """Whether what has this name is in this part."""
+        """Returns whether the item with this name belongs to this part."""
         return zlib.crc32(name.encode()) % self.total == self.index
 
 

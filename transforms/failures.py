@@ -1,4 +1,4 @@
-"""The one place where an exception about an element becomes a row of ``failures``."""
+"""Turning exceptions about elements into rows of ``failures``; this is the only place that does."""
 
 import contextlib
 import dataclasses
@@ -12,8 +12,8 @@ from favor.io.stores import store_errors
 from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from transforms.rows import RESOLVED, Failure
 
-UNREACHABLE = "unreachable"  # the code of whatever a store raises that is not listed here
-# What archives and networks do wrong, the narrowest first; anything else is a mistake in the code and stops the run.
+UNREACHABLE = "unreachable"  # the code of any exception of a store that is not listed here
+# Failures of archives and networks, the most specific first; any other exception is a bug and stops the run.
 CODES: tuple[tuple[type[Exception], str], ...] = (
     (FileNotFoundError, "not_found"),
     (PermissionError, "permission_denied"),
@@ -34,9 +34,9 @@ class FailureCode:
     """A kind of failure.
 
     Attributes:
-        code: its short stable name.
-        stages: where it arises.
-        meaning: what has happened.
+        code: short, stable name.
+        stages: the stages in which it can occur.
+        meaning: what happened, in one sentence.
     """
 
     code: str
@@ -47,40 +47,44 @@ class FailureCode:
 FAILURE_CODES: dict[str, FailureCode] = {
     kind.code: kind
     for kind in (
-        FailureCode("bad_manifest_row", ("list",), "A row of a manifest is wrong, or contradicts an earlier one."),
-        FailureCode("no_listing", ("list",), "An http address is a page, and servers list no directories."),
-        FailureCode("no_media", ("list",), "A directory holds no media files."),
-        FailureCode("unsupported_store", ("list", "probe"), "The kind of store is unknown, or its package is missing."),
-        FailureCode("directory", READING, "A directory stands where a file should be."),
+        FailureCode("bad_manifest_row", ("list",), "A row of a manifest is invalid, or contradicts an earlier one."),
+        FailureCode("no_listing", ("list",), "The URL is a web page, and HTTP servers do not list directories."),
+        FailureCode("no_media", ("list",), "A directory contains no media files."),
+        FailureCode(
+            "unsupported_store", ("list", "probe"), "The kind of store is unknown, or its package is not installed."
+        ),
+        FailureCode("directory", READING, "There is a directory where a file is expected."),
         FailureCode("not_found", READING, "There is no such file."),
-        FailureCode("permission_denied", READING, "The file or directory may not be read."),
+        FailureCode("permission_denied", READING, "Permission to read the file or directory was denied."),
         FailureCode("timeout", READING, "The store did not answer in time."),
         FailureCode("unreachable", READING, "The store could not be reached, or refused to answer."),
-        FailureCode("io_error", READING, "Reading failed in another way; the message says how."),
-        FailureCode("not_a_file", ("probe", "decode"), "It is a pipe or a device."),
-        FailureCode("empty_file", ("probe", "decode"), "The file has no bytes."),
+        FailureCode("io_error", READING, "Reading failed for another reason, which the message gives."),
+        FailureCode("not_a_file", ("probe", "decode"), "The path is a pipe or a device."),
+        FailureCode("empty_file", ("probe", "decode"), "The file is empty."),
         FailureCode("unexpected_end", ("probe", "decode"), "The file ends in the middle of a structure."),
-        FailureCode("invalid_data", ("probe", "decode"), "libav cannot make sense of the data."),
+        FailureCode("invalid_data", ("probe", "decode"), "libav cannot parse the data."),
         FailureCode("damaged", ("probe", "decode"), "The file is not media, or most packets of a window are damaged."),
-        FailureCode("undecodable", ("probe", "decode"), "Decoding ended in an error that has no code of its own."),
-        FailureCode("not_self_contained", ("probe",), "It is a playlist, or samples without a header."),
-        FailureCode("no_streams", ("probe",), "The file has neither picture nor sound that can be decoded."),
-        FailureCode("no_times", ("probe",), "The packets carry no times."),
-        FailureCode("no_audio_track", ("probe",), "The file has sound, but not the track of `--audio-track`."),
-        FailureCode("too_large", ("probe", "decode"), "The picture has more pixels than are decoded."),
-        FailureCode("outside", ("probe",), "The file ends before the span that a manifest wants of it begins."),
-        FailureCode("no_language", ("probe",), "A question names the file's language, which no manifest gives."),
-        FailureCode("truncated", ("decode",), "The file ends before its header promises, so the window is incomplete."),
+        FailureCode("undecodable", ("probe", "decode"), "Decoding failed with an error that has no code of its own."),
+        FailureCode("not_self_contained", ("probe",), "The file is a playlist, or samples without a header."),
+        FailureCode("no_streams", ("probe",), "The file has no picture or sound that can be decoded."),
+        FailureCode("no_times", ("probe",), "The packets carry no timestamps."),
+        FailureCode("no_audio_track", ("probe",), "The file has sound, but not the track given by `--audio-track`."),
+        FailureCode("too_large", ("probe", "decode"), "The picture exceeds the pixel limit for decoding."),
+        FailureCode("outside", ("probe",), "The file ends before the span that a manifest gives for it begins."),
+        FailureCode("no_language", ("probe",), "A question refers to the file's language, which no manifest gives."),
         FailureCode(
-            "empty_window", ("decode",), "The window holds nothing that the model takes: no picture, no sound."
+            "truncated", ("decode",), "The file ends earlier than its header says, so the window is incomplete."
         ),
-        FailureCode("decoder_crashed", ("probe", "decode"), "The process that decodes died of the file, twice."),
-        FailureCode("decoder_timeout", ("probe", "decode"), "The process that decodes took too long and was ended."),
+        FailureCode("empty_window", ("decode",), "The window has neither pictures nor sound that the model accepts."),
+        FailureCode("decoder_crashed", ("probe", "decode"), "The decoding process crashed on the file twice."),
+        FailureCode("decoder_timeout", ("probe", "decode"), "The decoding process took too long and was stopped."),
         FailureCode(
-            "out_of_memory", ("probe", "decode", "generate"), "There is too little memory, even for this alone."
+            "out_of_memory", ("probe", "decode", "generate"), "There is too little memory, even for this item alone."
         ),
-        FailureCode("model_error", ("generate",), "The model raised an error about this window; the message has it."),
-        FailureCode("worker_crashed", ("generate",), "Two processes died as the model saw this window."),
+        FailureCode(
+            "model_error", ("generate",), "The model raised an error for this window, which the message gives."
+        ),
+        FailureCode("worker_crashed", ("generate",), "Two processes died while the model was processing this window."),
     )
 }
 
@@ -88,14 +92,14 @@ FAILURE_CODES: dict[str, FailureCode] = {
 def failure(
     error: Exception, stage: str, media: MediaFile, key: WindowKey | None = None, window_id: str | None = None
 ) -> Failure:
-    """Describes an error about a file, or about a window of it, as a row.
+    """Returns the row that describes an error about a file, or about one of its windows.
 
     Args:
         error: a `MediaError`, one of ``CODES`` or of `store_errors`.
-        stage: where it happened.
+        stage: the stage in which it occurred.
         media: the file.
-        key: the window, if the error is not about the whole file.
-        window_id: the window's id, with ``key``.
+        key: the window, unless the error is about the whole file.
+        window_id: the window's id, given together with ``key``.
     """
     code = error.code if isinstance(error, MediaError) else _code(error)
     message = str(error) or type(error).__name__
@@ -114,7 +118,7 @@ def failure(
 
 
 def mended(stage: str, media: MediaFile, key: WindowKey | None = None, window_id: str | None = None) -> Failure:
-    """Describes, like a failure, that there is none any more; it counts where there was one."""
+    """Returns a row that marks an earlier failure, if there was one, as resolved."""
     return failure(MediaError(RESOLVED, ""), stage, media, key, window_id)
 
 
@@ -127,7 +131,7 @@ def _code(error: Exception) -> str:
 def captured(
     stage: str, media: MediaFile, key: WindowKey | None = None, window_id: str | None = None
 ) -> Iterator[list[Failure]]:
-    """Runs a block about one element; its failure, if any, is in the list when the block is left."""
+    """Runs a block about one element; afterwards the list holds its failure, if any."""
     failures: list[Failure] = []
     try:
         yield failures
@@ -136,5 +140,5 @@ def captured(
 
 
 def unlisted(uri: str, entry: Entry = WHOLE_FILE) -> MediaFile:
-    """Returns a stand-in for something in the corpus that leads to no media file, so that it can have a row."""
+    """Returns a stand-in for a corpus item that leads to no media file, so that it can have a row."""
     return MediaFile(uri, 0, digest(uri), entry)

@@ -1,4 +1,4 @@
-"""A clip model behind Beam's ``RunInference``: decoded windows and their questions become answers."""
+"""Running a clip model in Beam's ``RunInference`` to answer the questions about decoded windows."""
 
 import dataclasses
 import datetime
@@ -24,24 +24,24 @@ from transforms.model_errors import ModelFault, attempt
 from transforms.rows import FAILURES, Failure, Result
 from transforms.runtime import Runtime
 
-FRAME_SHARES = (2, 4)  # where one window does not fit in memory, every second frame is tried, then every fourth
-NO_AUDIO = "no_audio"  # why a window without sound has an empty transcript
+FRAME_SHARES = (2, 4)  # if a single window does not fit in memory, every second frame is tried, then every fourth
+NO_AUDIO = "no_audio"  # the finish reason of the empty transcript of a window without sound
 
 
 class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
-    """Answers the questions about windows with one model per process, in batches of windows of several files.
+    """Answers questions about windows with one model per process, in batches of windows from several files.
 
     The encoders run once per window, however many questions there are. A window without sound is not transcribed: its
-    answer is empty and its finish reason ``no_audio``. A batch that fails is halved until the culprit is alone; where
-    memory runs out, later batches stay as small as what has fitted.
+    answer is empty and its finish reason ``no_audio``. A batch that fails is halved until the culprit is isolated;
+    after an out-of-memory error, later batches are no larger than what fitted.
 
     Args:
-        identity: names the model and makes the ids of the rows.
+        identity: names the model and determines the ids of the rows.
         placement: where the model computes, and in which precision.
         options: how text is generated.
         batch_size: windows per batch of the encoders, and answers per batch of the language model.
-        suspects: the ids of windows that are suspected of killing their process; each is a batch of its own.
-        runtime: the run's; by default one that no other step shares.
+        suspects: the ids of windows suspected of killing their process; each gets a batch of its own.
+        runtime: what the run's steps share; by default, a new one for this step alone.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         suspects: frozenset[str] = frozenset(),
         runtime: Runtime | None = None,
     ) -> None:
-        # Beam's dynamic batching grows without bound where sizes are not pinned.
+        # Beam's dynamic batches grow without bound unless their size is fixed.
         super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
         self._identity = identity
         self._placement = placement
         self._options = options
         self._batch_size = batch_size
-        self._largest_batch = batch_size  # shrinks for good when memory runs out
-        self._loading = Tally()  # counted later: Beam counts nothing while it sets up
+        self._largest_batch = batch_size  # shrinks permanently when memory runs out
+        self._loading = Tally()  # added to the run's tally later: Beam counts nothing during setup
         self._suspects = suspects
         self._runtime = runtime or Runtime()
 
@@ -72,10 +72,10 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
     def run_inference(
         self, batch: Sequence[Window], model: ClipModel, inference_args: dict[str, Any] | None = None
     ) -> Iterator[Answered | Failure]:
-        """Returns every window of the batch with the rows of its answers, or the failure to answer it, in order.
+        """Returns, for each window of the batch in order, the rows of its answers or its failure.
 
         Raises:
-            BrokenModelError: if the model, not a window, is to blame.
+            BrokenModelError: if the model, not a window, is at fault.
         """
         self._loading.drain_into(self._runtime.tally)
         outcomes: list[Answered | Failure] = []
@@ -91,7 +91,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         return iter(outcomes)
 
     def _alone(self, failed: Failed[Window], model: ClipModel) -> Answered | Failure:
-        """Shows a window that does not fit in memory with fewer frames; what cannot be mended is a failure."""
+        """Retries a window that ran out of memory with fewer frames; returns the failure if nothing helps."""
         window, fault = failed.item, failed.fault
         for share in FRAME_SHARES if fault.is_out_of_memory else ():
             done = attempt(functools.partial(self._answered, [thinned(window, share)], model))
@@ -116,7 +116,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         ]
 
     def _answers(self, batch: Sequence[Window], model: ClipModel) -> Iterator[Answer | None]:
-        """Yields the answers to all questions, window by window; None where there is no sound to transcribe."""
+        """Yields the answers to all questions, window by window; None if there is no sound to transcribe."""
         asked = [(window, question) for window in batch for question in window.job.questions]
         answerable = [window for window in batch if any(_answerable(window, q) for q in window.job.questions)]
         with timed("encode", self._runtime.tally.add):
@@ -164,16 +164,16 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         return self._identity.window_id(window.job.key)
 
     def get_num_bytes(self, batch: Sequence[Window]) -> int:
-        """Returns the size of the frames and samples of a batch, without pickling them to find out."""
+        """Returns the size in bytes of the frames and samples of a batch, without pickling them."""
         return sum(window.clip.nbytes for window in batch)
 
     def get_metrics_namespace(self) -> str:
-        """Returns the namespace of the metrics that ``RunInference`` keeps."""
+        """Returns the namespace of the metrics of ``RunInference``."""
         return "favor"
 
 
 def thinned(window: Window, share: int) -> Window:
-    """Returns a window with one frame of every ``share``; the times of the rest stay as they are."""
+    """Returns a window that keeps every ``share``-th frame, at its original time."""
     clip = window.clip
     if clip.frames is None or clip.frame_times is None:
         return window
@@ -183,23 +183,23 @@ def thinned(window: Window, share: int) -> Window:
 
 @dataclasses.dataclass
 class Route(beam.DoFn):
-    """Sends failures to an output of their own.
+    """Sends failures to a separate output.
 
-    They wait until the model has answered something, or the bundle ends: if it never does, the run stops, and windows
-    that a broken model has failed on are done when the same command goes on.
+    Failures are held back until the model has answered something, or the bundle ends. If the model never answers, the
+    run stops before they are recorded, so the same command processes these windows when it is run again.
 
     Attributes:
-        runtime: the run's.
+        runtime: what the run's steps share.
     """
 
     runtime: Runtime
 
     def start_bundle(self) -> None:
-        """Begins without failures."""
+        """Starts with no failures held back."""
         self._waiting: list[TaggedOutput] = []
 
     def process(self, outcome: Answered | Failure) -> Iterator[Any]:
-        """Yields what was answered, and failures that need not wait."""
+        """Yields answered windows, and failures that need not be held back."""
         if isinstance(outcome, Failure):
             self._waiting.append(TaggedOutput(FAILURES, outcome))
         else:
@@ -209,7 +209,7 @@ class Route(beam.DoFn):
             self._waiting.clear()
 
     def finish_bundle(self) -> Iterator[TaggedOutput]:
-        """Yields the failures that still wait."""
+        """Yields the failures that are still held back."""
         for output in self._waiting:
             yield TaggedOutput(output.tag, GlobalWindows.windowed_value(output.value))
 

@@ -1,4 +1,4 @@
-"""Finding the culprit of a batch that fails, and the largest batch that fits in memory."""
+"""Finding the item that makes a batch fail, and the largest batch that fits in memory."""
 
 import dataclasses
 import functools
@@ -13,23 +13,23 @@ _Output = TypeVar("_Output")
 
 @dataclasses.dataclass(frozen=True)
 class Failed(Generic[_Item]):
-    """An item that fails even alone."""
+    """An item that fails even in a batch of its own."""
 
     item: _Item
     fault: ModelFault
 
 
 class Halving(Generic[_Item, _Output]):
-    """Works through batches; one that fails is halved until the culprit is alone.
+    """Processes items in batches; a batch that fails is halved until the culprit is isolated.
 
-    A batch for which memory runs out is halved too, and no later one is larger than what has fitted.
+    A batch that runs out of memory is halved too, and later batches are no larger than what fitted.
 
     Args:
         work: returns one output for each item of a batch.
-        limit: the largest batch to begin with.
+        limit: the initial limit on the size of a batch.
 
     Attributes:
-        limit: the largest batch that is still tried.
+        limit: the present limit on the size of a batch.
     """
 
     def __init__(self, work: Callable[[Sequence[_Item]], Sequence[_Output]], limit: int) -> None:
@@ -40,7 +40,7 @@ class Halving(Generic[_Item, _Output]):
         """Yields an output, or ``Failed``, for each item in order.
 
         Raises:
-            BrokenModelError: if the model cannot be used any more.
+            BrokenModelError: if the model can no longer be used.
         """
         waiting = list(items)
         size = self.limit

@@ -1,4 +1,4 @@
-"""What earlier runs have left behind: results that need not be made again, and failures that still stand."""
+"""The history of earlier runs: results that need not be computed again, and unresolved failures."""
 
 import dataclasses
 import datetime
@@ -9,11 +9,11 @@ from transforms.rows import Failure, FailureKey
 
 @dataclasses.dataclass(frozen=True)
 class RetryPolicy:
-    """Which failures of earlier runs are tried again.
+    """Which failures of earlier runs are retried.
 
     Attributes:
-        before: those noted before this moment, in seconds since 1970; None for no failure at all.
-        max_attempts: how often anything is tried in all.
+        before: failures recorded before this time, in seconds since 1970, are retried; None retries none.
+        max_attempts: the maximum number of attempts in total.
     """
 
     before: float | None = None
@@ -25,12 +25,12 @@ NO_RETRIES = RetryPolicy()
 
 @dataclasses.dataclass(frozen=True)
 class StandingFailure:
-    """A failure that nothing has mended since.
+    """A failure that has not been resolved since.
 
     Attributes:
-        media_id: what the file was then; a file that was replaced is a new one and is tried in any case.
-        attempt: how often it has failed.
-        created_at: when it failed last; None in outputs of version 1 of the schema.
+        media_id: id of the file when it failed; a file that was replaced has a new id and is always tried.
+        attempt: number of failed attempts.
+        created_at: time of the last failure; None in outputs of schema 1.
     """
 
     media_id: str
@@ -40,12 +40,12 @@ class StandingFailure:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What an output held when a process of a run began.
+    """The contents of an output when a process of a run started.
 
     Attributes:
         done: the ids of all results.
-        failed: the failures that stand.
-        retry_policy: which of them are tried again.
+        failed: the unresolved failures.
+        retry_policy: which of them are retried.
     """
 
     done: frozenset[str] = frozenset()
@@ -53,7 +53,7 @@ class History:
     retry_policy: RetryPolicy = NO_RETRIES
 
     def skips(self, media_id: str, span: FailureKey) -> bool:
-        """Whether something has failed before and is not tried again."""
+        """Returns whether a file or window has failed before and is not to be retried."""
         standing = self.failed.get(span)
         if standing is None or standing.media_id != media_id:
             return False
@@ -63,6 +63,6 @@ class History:
         return standing.created_at is not None and standing.created_at.timestamp() >= before
 
     def attempts(self, failure: Failure) -> int:
-        """Returns how often the same thing has failed."""
+        """Returns how often the same file or window has failed."""
         standing = self.failed.get(failure.span)
         return standing.attempt if standing else 0

@@ -1,4 +1,4 @@
-"""What the model is working on, reported before it begins: the last words of a process that dies of it."""
+"""Reports of the windows that the model is about to process, which show what a process died of."""
 
 import contextlib
 import dataclasses
@@ -12,11 +12,11 @@ WORKER_CRASHED = "worker_crashed"
 
 
 class InFlight:
-    """Reports the windows of each batch to whoever watches the process.
+    """Reports the windows of each batch to the supervisor of the process.
 
     Args:
-        report: takes a note of each window, which must have left this process when it returns; by default nobody
-            watches.
+        report: called with a note for each window; the notes must have left this process when it returns. By default,
+            nothing is reported.
     """
 
     def __init__(self, report: Callable[[list[str]], None] = lambda notes: None) -> None:
@@ -24,7 +24,7 @@ class InFlight:
 
     @contextlib.contextmanager
     def batch(self, windows: Sequence[Window], identity: Identity) -> Iterator[None]:
-        """Runs a block that works on the windows."""
+        """Reports the windows while the block that processes them runs."""
         self._report([_note(window, identity) for window in windows])
         try:
             yield
@@ -39,11 +39,11 @@ def _note(window: Window, identity: Identity) -> str:
 
 
 def window_id_of(note: str) -> str:
-    """Returns the id of the window that a note is about."""
+    """Returns the id of the window that a note describes."""
     return json.loads(note)["window_id"]
 
 
 def crashed(note: str, message: str) -> Failure:
-    """Makes the failure of the window that a note is about."""
+    """Returns the failure of the window that a note describes."""
     row = json.loads(note)
     return Failure(**row, stage="generate", code=WORKER_CRASHED, message=f"{row['uri']}: {message}")

@@ -1,4 +1,4 @@
-"""Patterns and manifests become media files."""
+"""Listing the media files that patterns and manifests name."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +19,11 @@ class Lister:
     """Lists the media files that any number of patterns and manifests name, each entry once.
 
     Attributes:
-        shard: the part of the corpus that this process does; failures outside of it are reported by others.
-        tally: where files that are left out, and the time, are counted.
+        shard: the part of the corpus that this process handles; other processes report the failures outside of it.
+        tally: counts the files that are left out, and the time.
         selection: which of the files are taken.
         label_types: the labels that manifests carry, and their types.
-        history: what earlier runs have left.
+        history: the history of earlier runs.
     """
 
     shard: Shard
@@ -33,7 +33,7 @@ class Lister:
     history: History = dataclasses.field(default_factory=History)
 
     def list(self, patterns: Iterable[str]) -> Iterator[MediaFile | NamedFile | Failure]:
-        """Yields media files, and failures, or that a pattern is mended, for what leads to none."""
+        """Yields media files, failures for what leads to none, and resolutions of earlier failures of patterns."""
         seen, taken = Seen(), 0
         for pattern in patterns:
             broken = False
@@ -56,7 +56,7 @@ class Lister:
         return read_manifest(pattern, self.label_types) if is_manifest(pattern) else list_media(pattern)
 
     def _chosen(self, item: MediaFile | NamedFile | Unlisted, seen: Seen) -> MediaFile | NamedFile | Failure | None:
-        """Returns what is new and taken, the failure to list it, or None."""
+        """Returns an item that is new and selected, the failure to list it, or None if it is left out."""
         if isinstance(item, Unlisted):
             new = not self.selection.excludes(item.uri) and seen.is_new(item)
             return failure(item.error, "list", unlisted(item.uri)) if new else None

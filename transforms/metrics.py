@@ -1,4 +1,4 @@
-"""Counts of what the pipeline does and of its time."""
+"""Counting what the pipeline does and how long it takes."""
 
 import collections
 import contextlib
@@ -11,14 +11,14 @@ _Item = TypeVar("_Item")
 
 
 class Tally:
-    """Counts by name; several threads may add to them, and others may look on."""
+    """Counts by name; safe to change and to read from several threads."""
 
     def __init__(self) -> None:
         self._counts: collections.Counter[str] = collections.Counter()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[type["Tally"], tuple[()]]:
-        return type(self), ()  # what another process unpickles starts from zero
+        return type(self), ()  # an unpickled copy in another process starts from zero
 
     def add(self, name: str, amount: int = 1) -> None:
         """Adds to a count."""
@@ -26,12 +26,12 @@ class Tally:
             self._counts[name] += amount
 
     def snapshot(self) -> dict[str, int]:
-        """Returns all counts of this moment."""
+        """Returns a copy of all counts."""
         with self._lock:
             return dict(self._counts)
 
     def drain_into(self, other: "Tally") -> None:
-        """Adds all counts of this moment to another tally and starts again from zero."""
+        """Moves all counts to another tally and starts again from zero."""
         with self._lock:
             counts, self._counts = self._counts, collections.Counter()
         for name, amount in counts.items():
@@ -44,7 +44,7 @@ def timed(stage: str, add: Callable[[str, int], None]) -> Iterator[None]:
 
     Args:
         stage: what the time is spent on.
-        add: where to, such as `Tally.add`.
+        add: adds to a named count, such as `Tally.add`.
     """
     start = time.perf_counter_ns()
     try:
@@ -54,7 +54,7 @@ def timed(stage: str, add: Callable[[str, int], None]) -> Iterator[None]:
 
 
 def timed_items(stage: str, items: Iterable[_Item], add: Callable[[str, int], None]) -> Iterator[_Item]:
-    """Yields the items; the time that it takes to make them goes where `timed` puts it."""
+    """Yields the items and counts the time that it takes to produce them, as `timed` does."""
     iterator = iter(items)
     while True:
         with timed(stage, add):

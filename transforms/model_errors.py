@@ -1,4 +1,4 @@
-"""What a model raises: about one odd window, about memory, or because it is broken, which stops the run."""
+"""Classifying what a model raises: an error about one window, out of memory, or a broken model, which stops the run."""
 
 import collections
 import dataclasses
@@ -12,7 +12,7 @@ import torch
 from favor.errors import FavorError, MediaError
 from transforms.metrics import Tally
 
-# What one odd window can make a model raise; anything else is a mistake in the code and stops the run.
+# What a single odd window can make a model raise; any other exception is a bug and stops the run.
 MODEL_ERRORS: tuple[type[Exception], ...] = (
     MediaError,
     OSError,
@@ -22,11 +22,11 @@ MODEL_ERRORS: tuple[type[Exception], ...] = (
     ArithmeticError,
 )
 OUT_OF_MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "cublas_status_alloc_failed")
-# After one of these every later call to the GPU fails in this process.
+# After one of these, every later call to the GPU fails in this process.
 STICKY_SIGNS = ("cuda error:", "hip error:", "device-side assert", "illegal memory access", "launch failure")
-ACCELERATOR_ERROR: type[Exception] | None = getattr(torch, "AcceleratorError", None)  # of torch 2.8 and later
-MODEL_ERROR, OUT_OF_MEMORY = "model_error", "out_of_memory"  # codes of failures
-FILES_TO_STOP = 3  # the windows of so many files fail alike before the model, not they, is to blame
+ACCELERATOR_ERROR: type[Exception] | None = getattr(torch, "AcceleratorError", None)  # torch 2.8 and later
+MODEL_ERROR, OUT_OF_MEMORY = "model_error", "out_of_memory"  # failure codes
+FILES_TO_STOP = 3  # when windows of this many files have failed in the same way, the model is at fault
 _Output = TypeVar("_Output")
 
 
@@ -36,13 +36,13 @@ class BrokenModelError(FavorError):
 
 @dataclasses.dataclass(frozen=True)
 class ModelFault:
-    """What is kept of an exception that a model has raised: text, so that no frame and no tensor stays alive.
+    """A description of an exception raised by a model; only text, so that no frame or tensor is kept alive.
 
     Attributes:
-        code: for the failure.
-        kind: the exception's type.
-        message: what it says.
-        place: the file and the line that raised it.
+        code: the failure code.
+        kind: name of the exception's type.
+        message: the exception's message.
+        place: the file and line that raised it.
         sticky: whether every later call in this process fails too.
     """
 
@@ -54,7 +54,7 @@ class ModelFault:
 
     @classmethod
     def of(cls, error: Exception) -> Self:
-        """Describes an exception and releases what its frames hold."""
+        """Describes an exception, and releases what its frames hold."""
         innermost = traceback.extract_tb(error.__traceback__)[-1]
         fault = cls(
             code=_code(error),
@@ -77,10 +77,10 @@ class ModelFault:
 
 
 def attempt(work: Callable[[], _Output]) -> _Output | ModelFault:
-    """Lets a model work; returns what comes of it, or what it has raised.
+    """Calls a model, and returns its output or a description of what it raised.
 
     Raises:
-        BrokenModelError: if the model cannot be used in this process any more.
+        BrokenModelError: if the model can no longer be used in this process.
     """
     try:
         return work()
@@ -88,17 +88,17 @@ def attempt(work: Callable[[], _Output]) -> _Output | ModelFault:
         fault = ModelFault.of(error)
     if fault.sticky:
         raise fault.stop(
-            "no later call to the device can succeed. The same command goes on where it stopped; if it comes back, "
-            "CUDA_LAUNCH_BLOCKING=1 shows the line that is to blame"
+            "no later call to the device can succeed. The same command goes on where it stopped; if the error comes "
+            "back, CUDA_LAUNCH_BLOCKING=1 shows the line at fault"
         )
     return fault
 
 
 class ModelWatch:
-    """Notices a model that fails on everything; threads may share it.
+    """Detects a model that fails on everything; safe to share between threads.
 
     Args:
-        tally: the run's.
+        tally: the counts of the run.
     """
 
     def __init__(self, tally: Tally) -> None:
@@ -109,33 +109,33 @@ class ModelWatch:
 
     @property
     def has_answered(self) -> bool:
-        """Whether the model has answered something, in this run or an earlier one: then what fails is a window."""
+        """Whether the model has answered something, in this run or an earlier one; if so, windows are at fault."""
         counts = self._tally.snapshot()
         return self._answered or counts.get("windows_skipped", 0) > counts.get("windows_failed_before", 0)
 
     def note_answer(self) -> None:
-        """Notes that the model has answered something."""
+        """Records that the model has answered something."""
         self._answered = True
 
     def note_failure(self, uri: str, fault: ModelFault) -> None:
-        """Notes that a window of a file has failed, alone."""
+        """Records that a window of a file has failed in a batch of its own."""
         with self._lock:
             if not self._answered:
                 self._failed[fault.kind, fault.place].add(uri)
                 self._last = fault
 
     def check(self) -> None:
-        """Makes sure that the model is not to blame; called when a batch is done.
+        """Checks, after each batch, that the model is not at fault.
 
         Raises:
-            BrokenModelError: if windows of several files have failed alike and none was answered.
+            BrokenModelError: if windows of several files have failed in the same way and none was answered.
         """
         with self._lock:
             most = max(map(len, self._failed.values()), default=0)
         if most >= FILES_TO_STOP and not self.has_answered:
             raise self._last.stop(
-                f"the model has failed alike on windows of {most} files and answered none. When it is mended, the same "
-                "command goes on where it stopped"
+                f"the model has failed in the same way on windows of {most} files and answered none. Once it is fixed, "
+                "the same command goes on where it stopped"
             )
 
 
@@ -146,7 +146,7 @@ def _code(error: Exception) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory has run out, on whichever device."""
+    """Returns whether an error means that memory has run out, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in OUT_OF_MEMORY_SIGNS)
@@ -160,7 +160,7 @@ def _is_sticky(error: Exception) -> bool:
 
 
 def _release(error: BaseException | None) -> None:
-    """Clears the frames of an exception and of those that led to it: they hold tensors."""
+    """Clears the frames of an exception and of its causes, since they hold tensors."""
     if error is not None and error.__traceback__ is not None:
         traceback.clear_frames(error.__traceback__)
         error.__traceback__ = None

@@ -1,4 +1,4 @@
-"""Media files become segments of windows still to be done."""
+"""Planning: probing media files and cutting them into segments of the windows that are still to be processed."""
 
 import dataclasses
 import itertools
@@ -18,20 +18,20 @@ from transforms.history import History
 from transforms.metrics import Tally, timed
 from transforms.rows import Failure, MediaRow
 
-SEGMENT_MS = 300_000  # work moves between workers in pieces of about five minutes
+SEGMENT_MS = 300_000  # work is distributed to workers in pieces of about five minutes
 
 
 @dataclasses.dataclass
 class Planner:
-    """Probes media files and cuts them into segments of the windows that are not done yet; for one thread.
+    """Probes media files and cuts them into segments of the windows still to be processed; for use by one thread.
 
     Attributes:
-        questions: everything that may be asked.
-        identity: how files are cut into windows, and what decides the ids of windows and results.
-        shard: the part of the corpus that this process does.
-        history: what earlier runs have left.
+        questions: all questions that may be asked.
+        identity: how files are cut into windows, and what determines the ids of windows and results.
+        shard: the part of the corpus that this process handles.
+        history: the history of earlier runs.
         decoder: probes the files.
-        tally: where files, windows and the time are counted.
+        tally: counts files, windows and the time.
     """
 
     questions: tuple[Question, ...]
@@ -45,7 +45,7 @@ class Planner:
         self._probed: MediaInfo | None = None
 
     def plan(self, item: MediaFile | NamedFile) -> Iterator[Segment | MediaRow | Failure]:
-        """Yields segments, the entry's row of ``media``, and a failure where the file cannot be probed."""
+        """Yields segments, the entry's row of ``media``, and a failure if the file cannot be probed."""
         mine = self.shard.owns(_name(item))
         failures: list[Failure] = []
         with captured("list", unlisted(item.uri, item.entry)) as not_found:
@@ -66,7 +66,7 @@ class Planner:
         yield from (*not_found, *failures) if mine else ()
 
     def _probe(self, media: MediaFile) -> MediaInfo:
-        """Probes a file; once where neighbouring rows of a manifest name the same one."""
+        """Probes a file, only once if consecutive rows of a manifest name the same one."""
         if self._probed is None or self._probed.media_id != media.media_id:
             with timed("probe", self.tally.add):
                 self._probed = self.decoder.probe(media, self.identity.windowing.audio_track)
@@ -82,8 +82,8 @@ class Planner:
             try:
                 with timed("probe", self.tally.add):
                     return self.decoder.scene_spans(media.uri, (first, last), self.identity.windowing.window_ms)
-            except MediaError as error:  # not decodable: cut as ever, and decoding will tell
-                if error.code in DEATHS:  # a later run may live to find scenes, whose windows would overlap those
+            except MediaError as error:  # not decodable: use fixed windows, and let decoding report the failure
+                if error.code in DEATHS:  # a later run may find scenes, whose windows would overlap fixed ones
                     raise
         return [(first + start, first + end) for start, end in spans(last - first, self.identity.windowing.window_ms)]
 
@@ -110,19 +110,19 @@ class Planner:
 
 
 def _name(item: MediaFile | NamedFile) -> str:
-    """What tells an entry from all others."""
+    """Returns a name that is unique to an entry."""
     return item.uri + (item.entry.entry_id or "")
 
 
 def batched(items: list[WindowKey], size: int) -> Iterator[list[WindowKey]]:
-    """Yields neighbouring items in lists of at most ``size``."""
+    """Yields the items in order, in lists of at most ``size``."""
     iterator = iter(items)
     while group := list(itertools.islice(iterator, size)):
         yield group
 
 
 def media_row(info: MediaInfo, media: MediaFile, windows: int) -> MediaRow:
-    """Makes the row of ``media`` from what the header and the manifest say."""
+    """Returns the row of ``media`` for a probed file and its entry."""
     known = {field.name for field in dataclasses.fields(MediaRow)}
     facts = {name: value for name, value in dataclasses.asdict(info).items() if name in known}
     return MediaRow(**facts, windows=windows, entry_id=media.entry.entry_id, labels=media.entry.labels)

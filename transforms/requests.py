@@ -26,14 +26,14 @@ Keyed = tuple[Any, Any]
 
 
 class Request(NamedTuple):
-    """A question about a media file, a span of it, or a clip; ``(key, media, question)`` will do.
+    """A question about a media file, a span of it, or a clip; a tuple ``(key, media, question)`` is accepted too.
 
     Attributes:
-        key: comes back with each answer.
-        media: a local path or any fsspec URL; or a clip, as the model's card needs it.
-        question: what is asked about every window of it.
-        start_ms: where the span of a file begins.
-        end_ms: where it ends; None for the file's end.
+        key: returned with each answer.
+        media: a local path or any fsspec URL; or a clip that meets the needs of the model's card.
+        question: the question asked about each of its windows.
+        start_ms: start of the span of a file.
+        end_ms: end of the span; None for the end of the file.
     """
 
     key: Any
@@ -44,18 +44,18 @@ class Request(NamedTuple):
 
 
 class AnswerRequests(beam.PTransform):
-    """Answers requests with one model in each process, in batches of any files.
+    """Answers requests with one model per process, in batches that may mix files.
 
     Files are cut into windows, so that memory does not grow with their length; each window gets an answer. The outputs
     are ``answers``, pairs of a request's key and a `transforms.rows.Result`, and ``failures``, pairs of a key and a
-    `transforms.rows.Failure`; a request that fails stops nothing.
+    `transforms.rows.Failure`; a failed request does not stop the pipeline.
 
     Args:
         model: a packaged name, a model folder, or the name of an entry point.
-        generation: how text is generated; greedy and 128 tokens by default.
+        generation: how text is generated; by default greedy, with at most 128 tokens.
         placement: where the model computes, and in which precision.
-        windowing: how files are cut; 30 s by default.
-        batch_size: windows that the model sees at once.
+        windowing: how files are cut into windows; 30 s each by default.
+        batch_size: windows per batch.
 
     Raises:
         FavorError: if there is no such model.
@@ -76,7 +76,7 @@ class AnswerRequests(beam.PTransform):
         self._batch_size = batch_size
 
     def expand(self, requests: beam.PCollection) -> dict[str, beam.PCollection]:
-        """Returns the two outputs by name."""
+        """Returns ``answers`` and ``failures`` by name."""
         runtime = Runtime()
         handler = ClipModelHandler(self._identity, self._placement, self._generation, self._batch_size, runtime=runtime)
         decoded = requests | "Decode" >> beam.ParDo(DecodeRequests(self._identity, runtime)).with_outputs(
@@ -96,15 +96,15 @@ class DecodeRequests(beam.DoFn):
     """Turns requests into pairs of a key and a window; what cannot be decoded becomes a failure.
 
     Attributes:
-        identity: what the model is shown of a window.
-        runtime: shared with the model's step.
+        identity: how files are cut, and which frames and sound of a window the model is given.
+        runtime: what the step shares with that of the model.
     """
 
     identity: Identity
     runtime: Runtime
 
     def process(self, element: Request | tuple[Any, ...]) -> Iterator[Any]:
-        """Yields the windows of a file, or the clip as one."""
+        """Yields the windows of a file, or a single window for a clip."""
         request = Request(*element)
         question = Question(ANSWERS, "request", request.question)
         found = (
@@ -126,13 +126,13 @@ class DecodeRequests(beam.DoFn):
 
 
 def window_of(key: Any, clip: Clip, question: Question) -> Window:
-    """Returns a clip as a window of its own."""
+    """Returns the window that consists of a clip."""
     media = MediaFile(f"the clip of {key!r}", clip.nbytes, "")
     return Window(media, Job(WindowKey(media.media_id, 0, round(clip.seconds * 1000)), (question,)), clip)
 
 
 def rows_of(outcome: Keyed) -> Iterator[Any]:
-    """Yields the rows of an answered window with the request's key, or its failure in an output of its own."""
+    """Yields the rows of an answered window with the request's key, or its failure in a separate output."""
     key, answered = outcome
     if isinstance(answered, Failure):
         yield TaggedOutput(FAILURES, outcome)

@@ -1,4 +1,4 @@
-"""What is written: the rows of the tables, and the tables' names."""
+"""The rows of the tables that a run writes, and the names of the tables."""
 
 import dataclasses
 import datetime
@@ -7,35 +7,35 @@ from favor.media.corpus.files import Labels
 
 CAPTIONS, ANSWERS, TRANSCRIPTS = "captions", "answers", "transcripts"
 MEDIA, FAILURES = "media", "failures"
-RESOLVED = "resolved"  # the code of a failure that a later attempt has mended
+RESOLVED = "resolved"  # the code of a row that marks an earlier failure as resolved
 
 FailureKey = tuple[str, str | None, int | None, int | None]  # uri, entry_id, start_ms, end_ms
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """One answer: what the model says about one window, asked one question.
+    """The model's answer to one question about one window.
 
     Attributes:
-        result_id: the window, the question, the model and its settings in one name; no two rows have the same.
-        window_id: the file, the span, the audio track and the way of splitting in one name, whatever the model.
-        media_id: the file's location, size and time of change in one name; another one after the file has changed.
-        uri: where the file is, as an absolute path or a URL.
-        start_ms: the first millisecond of the window, on the file's presentation clock.
-        end_ms: the first millisecond after the window.
-        question_id: names the question: `caption`, `transcript`, or what the user calls it (by default `q1`, ...).
-        prompt: the question in the words in which it was asked.
-        text: the answer; empty where a transcript was asked for and there is no sound.
-        tokens: how many tokens the model generated, the one that ends the answer included.
-        finish_reason: `stop` if the model ended by itself, `length` if it was cut off, `no_audio` if it was not asked.
-        mean_logprob: the mean log-probability of the tokens, a measure of how sure the model was; null without tokens.
+        result_id: unique id of the row, derived from the window, the question, the model and its settings.
+        window_id: id derived from the file, the span, the audio track and the split mode; the same for all models.
+        media_id: id derived from the file's location, size and modification time; changes when the file does.
+        uri: location of the file, as an absolute path or a URL.
+        start_ms: first millisecond of the window, on the file's presentation clock.
+        end_ms: first millisecond after the window.
+        question_id: id of the question: `caption`, `transcript`, or the id given by the user (by default `q1`, ...).
+        prompt: the question as it was put to the model.
+        text: the answer; empty if a transcript was requested and there is no sound.
+        tokens: number of generated tokens, including the one that ends the answer.
+        finish_reason: `stop` if the model ended the text, `length` if it was cut off, `no_audio` if it was not asked.
+        mean_logprob: mean log-probability of the tokens, a measure of the model's confidence; null without tokens.
         has_audio: whether the window has sound.
         has_video: whether the window has pictures.
-        model: the model's name or folder.
-        model_revision: changes when the weights do.
-        created_at: when the row was made.
-        frames: how many the model saw; fewer than the window has where memory ran out. Null in schema 1.
-        entry_id: tells entries of a manifest apart that name the same file; null for whole files without an id.
+        model: name or folder of the model.
+        model_revision: revision of the model; changes when the weights do.
+        created_at: when the row was created.
+        frames: number of frames that the model saw; fewer than the window has if memory ran out. Null in schema 1.
+        entry_id: distinguishes manifest entries that name the same file; null for whole files without an id.
         labels: further columns, from the manifest.
     """
 
@@ -63,24 +63,24 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class MediaRow:
-    """What the header of a file says; one row for each entry of the corpus.
+    """The contents of a file's header; one row for each entry of the corpus.
 
     Attributes:
-        media_id: the file's location, size and time of change in one name; another one after the file has changed.
-        uri: where the file is, as an absolute path or a URL.
-        bytes: the file's size.
-        container: libav's name of the file format, such as `mov,mp4,m4a,3gp,3g2,mj2`.
-        duration_ms: from the start of the earliest stream to the end of the last, rounded up; 500 for a still picture.
-        video_codec: libav's name of the picture's codec; null without a picture, as in all columns about it.
-        audio_codec: libav's name of the sound's codec; null without sound, as in all columns about it.
-        width: pixels across, as displayed, that is after rotation.
-        height: pixels down, as displayed.
-        rotation: 0, 90, 180 or 270 degrees clockwise that bring the coded picture upright.
-        frame_rate: average frames a second; null for still pictures too.
-        sample_rate: of the sound as stored, in Hz.
-        windows: how many windows the entry has, done or not.
-        av_offset_ms: how much later the sound begins than the picture; null unless there are both.
-        entry_id: tells entries of a manifest apart that name the same file; null for whole files without an id.
+        media_id: id derived from the file's location, size and modification time; changes when the file does.
+        uri: location of the file, as an absolute path or a URL.
+        bytes: size of the file.
+        container: file format, as libav names it, such as `mov,mp4,m4a,3gp,3g2,mj2`.
+        duration_ms: time from the earliest start of a stream to the latest end, rounded up; 500 for a still picture.
+        video_codec: codec of the picture, as libav names it; null without a picture, like all columns about it.
+        audio_codec: codec of the sound, as libav names it; null without sound, like all columns about it.
+        width: width in pixels as displayed, that is, after rotation.
+        height: height in pixels as displayed.
+        rotation: clockwise rotation that brings the coded picture upright: 0, 90, 180 or 270 degrees.
+        frame_rate: average number of frames per second; null for still pictures too.
+        sample_rate: sample rate of the sound as stored, in Hz.
+        windows: number of windows of the entry, processed or not.
+        av_offset_ms: how much later the sound begins than the picture; null unless the file has both.
+        entry_id: distinguishes manifest entries that name the same file; null for whole files without an id.
         labels: further columns, from the manifest.
     """
 
@@ -104,19 +104,19 @@ class MediaRow:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """Something that could not be done, and why.
+    """A file or window that could not be processed, and why.
 
     Attributes:
-        media_id: the file's location, size and time of change in one name; of the uri alone where nothing was found.
-        uri: where the file is, as an absolute path or a URL; or the pattern or manifest that could not be read.
-        window_id: the window in one name, as in the tables of results; null where the whole file failed.
-        start_ms: the first millisecond of the window; null where the whole file failed.
-        end_ms: the first millisecond after the window; null where the whole file failed.
-        stage: where it happened: `list`, `probe`, `decode` or `generate`.
-        code: a short stable word for the kind of failure.
-        message: what happened, to which file, and where possible what to do.
-        attempt: how often it has failed so far, this time included.
-        entry_id: tells entries of a manifest apart that name the same file; null for whole files without an id.
+        media_id: id derived from the file's location, size and modification time, or from the uri if nothing was found.
+        uri: location of the file, as an absolute path or a URL; or the pattern or manifest that could not be read.
+        window_id: id of the window, as in the tables of results; null if the whole file failed.
+        start_ms: first millisecond of the window; null if the whole file failed.
+        end_ms: first millisecond after the window; null if the whole file failed.
+        stage: stage in which it failed: `list`, `probe`, `decode` or `generate`.
+        code: short, stable name of the kind of failure.
+        message: what happened to which file and, where possible, what to do about it.
+        attempt: number of failed attempts so far, including this one.
+        entry_id: distinguishes manifest entries that name the same file; null for whole files without an id.
         labels: further columns, from the manifest.
         created_at: when it failed; null in schema 1.
     """
@@ -138,5 +138,5 @@ class Failure:
 
     @property
     def span(self) -> FailureKey:
-        """What has failed: an entry of the corpus, or a window of it."""
+        """The entry of the corpus, or the window of it, that has failed."""
         return self.uri, self.entry_id, self.start_ms, self.end_ms

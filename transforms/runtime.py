@@ -1,4 +1,4 @@
-"""What the steps of a run share within a process: its counts, its decoder, its watch over the model."""
+"""The state that the steps of a run share within a process: counts, decoder and model watch."""
 
 import threading
 import uuid
@@ -15,10 +15,10 @@ NAMESPACE = "favor"
 
 
 class BeamTally(Tally):
-    """A tally whose counts are Beam's too, which reach the driver from wherever a worker is.
+    """A tally that also increments Beam counters, which reach the driver from any worker.
 
-    Beam counts only in the threads in which it calls a step; other threads keep a `Tally` and have it drained into this
-    one. Its counters of an in-memory run can be read only when that is over: hence the tally.
+    Beam counts only in the threads in which it calls a step, so other threads keep a `Tally` of their own that is
+    drained into this one. The Beam counters of an in-memory run can be read only when it is over, hence the tally.
     """
 
     def add(self, name: str, amount: int = 1) -> None:
@@ -28,20 +28,20 @@ class BeamTally(Tally):
 
 
 class Runtime:
-    """What all steps of one run share within one process.
+    """The state that all steps of one run share within one process.
 
-    Each step holds it. In the process where it was made, a step that Beam has pickled and unpickled finds the same
-    one again; in any other process, the first step that arrives there brings one into being, and the others find it.
-    It lives as long as a step or a run holds it.
+    Each step holds a reference. In the process that created the runtime, a step that Beam has pickled and unpickled
+    finds the same one again; in any other process, the first step to be unpickled creates one, and the others find it.
+    It lives as long as a step or a run refers to it.
 
     Args:
-        decoder: probes and decodes; the run's own, unless a test plants one.
-        in_flight: reports the windows that the model works on.
-        run_id: tells runs apart; a new one by default.
+        decoder: probes and decodes files; a new one by default.
+        in_flight: reports the windows that the model is processing.
+        run_id: identifies the run; a new id by default.
 
     Attributes:
         tally: what this process has counted for the run.
-        model_watch: notices here that the model is broken.
+        model_watch: detects a broken model in this process.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Runtime:
         return _find_runtime, (self.run_id, self.decoder)
 
     def count_bytes_read(self) -> None:
-        """Counts what the decoder has read since the last call."""
+        """Counts the bytes that the decoder has read since the last call."""
         self.tally.add("bytes_read", self.decoder.take_bytes_read())
 
     def close(self) -> None:
-        """Ends the processes that decode."""
+        """Ends the decoding processes."""
         self.decoder.close()
 
 
@@ -72,6 +72,6 @@ _RUNTIMES: weakref.WeakValueDictionary[str, Runtime] = weakref.WeakValueDictiona
 
 
 def _find_runtime(run_id: str, decoder: IsolatedDecoder) -> Runtime:
-    """Returns this process's part of a run; makes it of a decoder like that of the others if it is not there yet."""
+    """Returns this process's runtime of a run; creates one with the given decoder if there is none yet."""
     with _LOCK:
         return _RUNTIMES.get(run_id) or Runtime(decoder, run_id=run_id)
