@@ -1,10 +1,11 @@
-"""A model of your own, which all commands know by its name once this folder is installed.
+"""A model of your own, which all commands can use by name once this folder is installed.
 
     pip install ./examples
     favor caption films --model brightness --output out
 
-``pyproject.toml`` beside this file registers ``FAMILY`` as an entry point of the group ``favor.models``, under the name
-``brightness``. A real family loads its weights in ``open``; decoding, batches, failures and tables are done for it.
+The ``pyproject.toml`` next to this file registers ``FAMILY`` as an entry point of the group ``favor.models``, under the
+name ``brightness``. A real family loads its weights in ``open``; decoding, batching, failures and tables are handled
+for it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import favor
 
 CARD = favor.ModelCard(
     name="brightness",
-    revision="1",  # another one whenever the same question may get another answer
+    revision="1",  # must change whenever the same question may get another answer
     trained=True,
     knows="how bright a picture is, and how loud a sound",
     needs=favor.ClipNeeds(frames_per_second=Fraction(1), frame_size=favor.Square(64)),
@@ -23,12 +24,12 @@ CARD = favor.ModelCard(
 
 
 class Brightness:
-    """Measures instead of thinking, and so needs no weights."""
+    """A model that measures brightness and loudness, so it needs no weights."""
 
     card, device = CARD, "cpu"
 
     def encode(self, clips: Sequence[favor.Clip]) -> list[str]:
-        """Measures each clip, once for all questions."""
+        """Measures each clip once, for all questions."""
         return [f"{_brightness(clip)} and {_loudness(clip)}" for clip in clips]
 
     def answer(
@@ -39,14 +40,14 @@ class Brightness:
 
 
 class Family:
-    """What the entry point gives."""
+    """The model family that the entry point refers to."""
 
     def describe(self, name: str) -> favor.ModelCard:
-        """Returns the card; nothing is loaded for it."""
+        """Returns the card without loading the model."""
         return CARD
 
     def open(self, name: str, placement: favor.Placement) -> Brightness:
-        """Loads the model."""
+        """Returns the loaded model."""
         return Brightness()
 
 

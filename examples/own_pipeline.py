@@ -1,4 +1,4 @@
-"""A Beam pipeline of your own that asks a model about files; what cannot be read does not stop it.
+"""A Beam pipeline of your own that asks a model about files, and is not stopped by files that cannot be read.
 
 python examples/own_pipeline.py films/*.mp4
 """
@@ -13,7 +13,7 @@ QUESTION = "What makes the sound?"
 
 
 def run(paths: list[str]) -> None:
-    """Prints an answer for each window of each file, and why a file has none."""
+    """Prints an answer for each window of each file, and the failures."""
     with beam.Pipeline("FnApiRunner") as pipeline:
         requests = pipeline | beam.Create([(path, path, QUESTION) for path in paths])
         outcome = requests | AnswerRequests(model="favor-mini")
