@@ -1,6 +1,6 @@
-"""Writes docs/tables.md: every column of every table, every code of failures, schema versions and exit codes.
+"""Writes docs/tables.md: every column of every table, all failure codes, schema versions and exit codes.
 
-Run it as ``python docs/write_tables.py`` after a change of any of them; a test says when the page is out of date.
+Run ``python docs/write_tables.py`` after changing any of them; a test fails while the page is out of date.
 """
 
 import enum
@@ -17,34 +17,34 @@ PAGE = Path(__file__).with_name("tables.md")
 INTRODUCTION = """\
 # Tables
 
-What a run leaves in its output directory: tables of results, as far as they were asked for, and `media` and `failures`
-always. Each is a directory of Parquet files, and of JSON lines in `jsonl/` where `--format jsonl` was given.
-`journal/` has the same rows as they came; later runs read it to find out what is done.
+A run writes these tables to its output directory: the tables of results that were requested, and always `media` and
+`failures`. Each is a directory of Parquet files, or of JSON lines in `jsonl/` with `--format jsonl`. `journal/` holds
+the same rows in the order in which they were written; later runs read it to find out what is done.
 
-Behind the columns that are named here stand those of the manifests, in every table, with the types that they have
-there: text, whole number, number or boolean. All of them may be null.
+In every table, the columns listed here are followed by those of the manifests, with the types that they have there:
+text, whole number, number or boolean. All of them may be null.
 
-This page is written by `docs/write_tables.py` from the code itself.
+This page is generated from the code by `docs/write_tables.py`.
 """
 VERSIONS = f"""\
 ## Schema versions
 
-Tables and `run.json` have schema {SCHEMA_VERSION}; each Parquet file says so in its metadata, `favor.schema`, beside
-the whole configuration (`favor`) and the versions of the packages (`favor.versions`). Columns are added, never renamed
-nor given another meaning.
+Tables and `run.json` have schema {SCHEMA_VERSION}. The metadata of each Parquet file gives it as `favor.schema`, along
+with the whole configuration (`favor`) and the package versions (`favor.versions`). Columns are added, but never renamed
+or given another meaning.
 
-| schema | what is different |
+| schema | difference |
 | --- | --- |
 | 1 | There are no `frames` in the tables of results, and no `created_at` in `failures`. |
-| 2 | All tables of an output are made by one model with one set of settings, which `run.json` itself holds. |
-| 3 | `run.json` has settings for each table, and the ids of windows do not depend on the model. |
+| 2 | All tables of an output are made by one model with one set of settings, stored directly in `run.json`. |
+| 3 | `run.json` has settings for each table, and window ids do not depend on the model. |
 
-`favor status` and `favor diff` read all of them. A run goes on only in an output of its own schema.
+`favor status` and `favor diff` read all of them. A run continues only in an output of its own schema.
 """
 
 
 def page() -> str:
-    """Returns the whole page."""
+    """Returns the content of the page."""
     alike = itertools.groupby(TABLES.values(), lambda table: (table.row_type, table.keys, table.order))
     return "\n".join([INTRODUCTION, *(_tables(list(tables)) for _, tables in alike), _codes(), VERSIONS, _exit_codes()])
 
@@ -64,7 +64,7 @@ def _tables(tables: Sequence[Table]) -> str:
 
 
 def _order(table: Table) -> Iterable[str]:
-    """Returns the columns that rows are sorted by, without what decides between equal ones."""
+    """Returns the columns that rows are sorted by, without those that only order duplicates."""
     return [name for name in table.order if name.isidentifier() and name != "created_at"]
 
 
@@ -75,7 +75,7 @@ def _sentence(text: str) -> str:
 def _codes() -> str:
     codes = [(f"`{kind.code}`", ", ".join(kind.stages), kind.meaning) for kind in FAILURE_CODES.values()]
     rows = "\n".join(_rows(("code", "stage", "meaning"), codes))
-    return f"## Codes of failures\n\nThe column `code` of `failures`, and the stages in which each arises.\n\n{rows}\n"
+    return f"## Failure codes\n\nThe values of `code` in `failures`, and the stages in which they occur.\n\n{rows}\n"
 
 
 def _exit_codes() -> str:
@@ -85,7 +85,7 @@ def _exit_codes() -> str:
 
 {commands}
 
-`favor diff --exit-code` ends as the tool diff does:
+`favor diff --exit-code` has the exit codes of the tool diff:
 
 {comparison}
 """
@@ -98,7 +98,7 @@ def _statuses(codes: type[enum.IntEnum]) -> Iterator[str]:
 
 
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yields the lines of a table in Markdown."""
+    """Yields the lines of a Markdown table."""
     for cells in (head, ["---"] * len(head), *rows):
         yield f"| {' | '.join(cells)} |"
 

@@ -1,1 +1,1 @@
-"""The pipeline: options, graph, runners, the journal of results, progress and report."""
+"""The pipeline: options, graph, runners, output, progress and report."""

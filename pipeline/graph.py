@@ -1,4 +1,4 @@
-"""The graph: corpus -> probe -> segments -> Reshuffle -> one fused stage from decoding to the journal."""
+"""The Beam graph: corpus -> probe -> segments -> Reshuffle -> one fused stage from decoding to the journal."""
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
@@ -12,7 +12,7 @@ from transforms.generate import ClipModelHandler, Route
 from transforms.rows import FAILURES, MEDIA
 from transforms.runtime import Runtime
 
-BATCHES_AHEAD = 1  # decoded while the model works on the batch before them
+BATCHES_AHEAD = 1  # decoded while the model processes the current batch
 
 
 def build_graph(
@@ -23,16 +23,16 @@ def build_graph(
     journal: Journal,
     runtime: Runtime,
 ) -> None:
-    """Adds the whole run to a pipeline.
+    """Adds all steps of a run to a pipeline.
 
     Nothing larger than a URI, a span or a row crosses a shuffle: frames, samples and features stay in the last stage.
 
     Args:
         pipeline: an empty pipeline.
         corpus: what is read, and what is asked about it.
-        model: which model answers.
-        execution: who does the work.
-        journal: where the rows go.
+        model: which model answers, and how.
+        execution: how the work is executed.
+        journal: receives the rows.
         runtime: what the run's steps share.
     """
     identity = model.identity(corpus.windowing)
@@ -68,8 +68,9 @@ def build_graph(
 
 
 def dealt(elements: beam.PCollection, name: str, spread: bool) -> beam.PCollection:
-    """Deals elements out to all workers; in this process, to know how many there are before the work on them begins.
+    """Redistributes elements to all workers if ``spread``.
 
-    All of them lie in memory then, so a corpus that is streamed in this process goes without.
+    In a run in this process, it makes the number of elements known before they are processed. All of them are then in
+    memory, so a corpus that is streamed in this process is not redistributed.
     """
     return elements | name >> beam.Reshuffle() if spread else elements

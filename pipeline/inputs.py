@@ -1,4 +1,4 @@
-"""What the user's files say: the questions in them, the labels of manifests, and whether a corpus is there at all."""
+"""Reading and checking the user's inputs: files of questions, the labels of manifests, and whether a corpus exists."""
 
 import contextlib
 import dataclasses
@@ -23,10 +23,10 @@ def read_questions(path: str) -> tuple[Question, ...]:
     """Reads a file of questions.
 
     Args:
-        path: ends with ``.csv`` or ``.parquet``, or holds JSON lines; local or any fsspec URL.
+        path: a local path or any fsspec URL; a file that does not end with ``.csv`` or ``.parquet`` is JSON lines.
 
     Raises:
-        FavorError: if the file cannot be read as such; the message has the line number.
+        FavorError: if the file cannot be read as questions; the message gives the line number of an invalid row.
     """
     questions: dict[tuple[str, str | None], Question] = {}
     try:
@@ -53,12 +53,12 @@ def _question(row: dict[str, Any] | RowError, where: str) -> Question:
 
 
 def check_corpus(patterns: Iterable[str]) -> None:
-    """Makes sure that something of a corpus may be there; a run does not begin for names that all lead nowhere.
+    """Checks that a corpus may exist, so that no run is started for paths that are all wrong.
 
-    Whether a glob or another store has anything is left to the run.
+    Globs and remote stores are not looked at; the run finds out what they contain.
 
     Raises:
-        FavorError: if the corpus is local paths none of which is there.
+        FavorError: if the corpus consists of local paths, none of which exists.
     """
     messages = [_lost(pattern) for pattern in patterns]
     if all(messages):
@@ -66,8 +66,8 @@ def check_corpus(patterns: Iterable[str]) -> None:
 
 
 def _lost(pattern: str) -> str | None:
-    """Says why a local path leads nowhere; None for anything else."""
-    with contextlib.suppress(MediaError):  # a store that nobody knows
+    """Returns why a local path does not exist, or None for anything else."""
+    with contextlib.suppress(MediaError):  # an unknown kind of store
         store, path = find_store(pattern)
         if isinstance(store, LocalFileSystem) and not any(character in path for character in GLOB_CHARACTERS):
             try:
@@ -80,10 +80,10 @@ def _lost(pattern: str) -> str | None:
 
 
 def worded(question: Question, card: ModelCard) -> Question:
-    """Puts a question that has no text yet in the words in which the model is best asked.
+    """Returns the question; one without a text gets the prompt from the model's card.
 
     Raises:
-        FavorError: if the model cannot do what is asked.
+        FavorError: if the model has no such prompt, because it cannot do the task.
     """
     if question.text:
         return question
@@ -97,16 +97,16 @@ TABLE_COLUMNS = frozenset(column.name for table in TABLES.values() for column in
 
 
 def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:
-    """Reads the first rows of a corpus's manifests.
+    """Reads the label types from the first rows of a corpus's manifests.
 
     Args:
         corpus: files, directories, globs and manifests.
 
     Returns:
-        The types of the labels by name; and whether the corpus is so long that it must be streamed.
+        The types of the labels by name, and whether the corpus is so long that it must be streamed.
 
     Raises:
-        FavorError: if a manifest is wrong, cannot be read, or names a column of ours.
+        FavorError: if a manifest is invalid, cannot be read, or has a column that the tables have too.
     """
     label_types: dict[str, str] = {}
     streamed = False
@@ -116,7 +116,7 @@ def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:
         except store_errors() as error:
             raise FavorError(f"cannot read the manifest {path}: {error.__cause__ or error}") from error
         for name in head.label_types:
-            if name.lower() in TABLE_COLUMNS:  # DuckDB does not tell small letters from capitals
+            if name.lower() in TABLE_COLUMNS:  # DuckDB ignores the case of column names
                 raise FavorError(f"{path}: the tables have a column {name.lower()!r} of their own; rename it")
         label_types = united(label_types, head.label_types, path)
         streamed = streamed or not head.whole
@@ -124,15 +124,15 @@ def corpus_labels(corpus: Iterable[str]) -> tuple[dict[str, str], bool]:
 
 
 def united(label_types: Mapping[str, str], more: Mapping[str, str], where: str) -> dict[str, str]:
-    """Joins the labels of two manifests, or of an output and another run.
+    """Merges the label types of two manifests, or of an output and a run.
 
     Args:
-        label_types: the types of some labels by name.
-        more: those of others.
-        where: who names these others.
+        label_types: types by label name.
+        more: further types by label name.
+        where: what gives the further types, for the error message.
 
     Raises:
-        FavorError: if a name has two types.
+        FavorError: if a label has two types.
     """
     for name, kind in more.items():
         if label_types.get(name, kind) != kind:

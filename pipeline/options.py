@@ -1,4 +1,4 @@
-"""A run as one value that can be written down: what is read, which model answers, where to, and who does the work."""
+"""The options of a run as serialisable values: corpus, model, output and execution."""
 
 import dataclasses
 from typing import Self
@@ -13,7 +13,7 @@ from pipeline.output.formats import PLAIN, Layout
 from transforms.elements import LANGUAGE_PLACEHOLDER, WHOLE_CORPUS, Identity, Question, Shard, identify
 from transforms.history import NO_RETRIES, RetryPolicy
 
-CPU_BATCH_SIZE = 8  # beyond it the throughput of two cores no longer grows
+CPU_BATCH_SIZE = 8  # the throughput of two cores does not grow beyond it
 GPU_BATCH_SIZE = 16
 AUTO_BATCH_SIZE = 0
 LOCAL_RUNNER = "DirectRunner"
@@ -37,7 +37,7 @@ class CorpusOptions:
         streamed: whether the corpus is too long to be planned before the first window is decoded.
 
     Raises:
-        ConfigError: if a question names the language of a file, which no manifest gives.
+        ConfigError: if a question refers to the language of a file, but no manifest has such a column.
     """
 
     patterns: tuple[str, ...]
@@ -63,8 +63,8 @@ class ModelOptions:
     """Which model answers, and how.
 
     Attributes:
-        card: what is known of the model before it is loaded.
-        placement: where it computes, and in which precision.
+        card: what is known about the model before it is loaded.
+        placement: where the model computes, and in which precision.
         generation: how text is generated.
     """
 
@@ -74,28 +74,28 @@ class ModelOptions:
 
     @classmethod
     def described(cls, name: str, placement: Placement = ANYWHERE, generation: GenerationOptions = GREEDY) -> Self:
-        """Looks a model up.
+        """Returns the options for a model that is looked up by its name.
 
         Raises:
             FavorError: if there is no such model.
         """
-        card = describe(name)  # what its family adds to it stays here
+        card = describe(name)  # fields that its family adds are dropped
         common = {field.name: getattr(card, field.name) for field in dataclasses.fields(ModelCard)}
         return cls(ModelCard(**common), placement, generation)
 
     def identity(self, windowing: Windowing) -> Identity:
-        """Returns what decides the ids of this model's rows about windows that are cut like this."""
+        """Returns the identity of this model's rows for files that are cut in this way."""
         return identify(self.card, self.placement, windowing, self.generation)
 
 
 @dataclasses.dataclass(frozen=True)
 class OutputOptions:
-    """Where the rows go.
+    """Where the rows are written.
 
     Attributes:
         directory: a local path or any fsspec URL.
-        layout: how the final tables lie in it.
-        retry_policy: which failures of earlier runs are tried again.
+        layout: formats and directories of the final tables.
+        retry_policy: which failures of earlier runs are retried.
     """
 
     directory: str
@@ -105,15 +105,15 @@ class OutputOptions:
 
 @dataclasses.dataclass(frozen=True)
 class ExecutionOptions:
-    """Who does the work.
+    """How the work is executed.
 
     Attributes:
-        batch_size: windows per batch; 0 for as many as suit the device, which `settled` decides.
-        runner: a Beam runner; `LOCAL_RUNNER` is the one in this process.
+        batch_size: windows per batch; 0 for a number that suits the device, which `settled` chooses.
+        runner: name of the Beam runner; `LOCAL_RUNNER` runs in this process.
         beam_options: further options for Beam.
-        workers: processes on this machine.
-        shard: the part of the corpus that this process does.
-        suspects: the ids of windows on which a process has died; the model sees each of them alone.
+        workers: number of processes on this machine.
+        shard: the part of the corpus that this process handles.
+        suspects: the ids of windows on which a process has died; each gets a batch of its own.
     """
 
     batch_size: int = AUTO_BATCH_SIZE
@@ -124,10 +124,10 @@ class ExecutionOptions:
     suspects: tuple[str, ...] = ()
 
     def settled(self, device: str) -> "ExecutionOptions":
-        """Returns the same with a batch size that suits a device, if none was given.
+        """Returns a copy with a batch size that suits a device, if none was given.
 
         Raises:
-            FavorError: if there is no such device here.
+            FavorError: if this machine has no such device.
         """
         on_cpu = choose_device(device).type == "cpu"
         suiting = CPU_BATCH_SIZE if on_cpu else GPU_BATCH_SIZE
@@ -139,13 +139,13 @@ IN_THIS_PROCESS = ExecutionOptions()
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """A run.
+    """All options of a run.
 
     Attributes:
         corpus: what is read, and what is asked about it.
-        model: which model answers.
-        output: where the rows go.
-        execution: who does the work.
+        model: which model answers, and how.
+        output: where the rows are written.
+        execution: how the work is executed.
 
     Raises:
         ConfigError: if a window can have more sound than the model hears at once.
@@ -161,15 +161,15 @@ class RunOptions:
 
     @property
     def identity(self) -> Identity:
-        """What decides the ids of the rows."""
+        """What determines the ids of the rows."""
         return self.model.identity(self.corpus.windowing)
 
 
 def check_sound(card: ModelCard, windowing: Windowing) -> None:
-    """Makes sure that a model can hear the whole of every window.
+    """Checks that a model can hear the whole of every window.
 
     Raises:
-        ConfigError: if a window can be longer than the sound that the model hears at once, margins left out.
+        ConfigError: if a window can be longer than the sound that the model hears at once, margins excluded.
     """
     longest, heard = windowing.longest_ms, card.needs.longest_window_ms
     if heard is not None and heard < longest:

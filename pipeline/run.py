@@ -1,4 +1,4 @@
-"""A whole run: check the output, do the work in sight of the user, build the tables, add up."""
+"""A whole run: check the output, process the corpus, build the tables and report."""
 
 import dataclasses
 import datetime
@@ -30,17 +30,17 @@ from pipeline.reporting.report import Summary
 
 
 def run(options: RunOptions, overwrite: bool = False) -> Summary:
-    """Does what is asked for; what the output holds already is not done again.
+    """Executes a run; results that the output already holds are not computed again.
 
     Args:
-        options: what is to be done.
-        overwrite: start anew instead, and throw away what the output holds.
+        options: the options of the run.
+        overwrite: delete what the output holds and start from scratch.
 
     Returns:
-        The figures; the caller decides what it makes of missing windows.
+        The summary of the run; the caller decides what to do about missing windows.
 
     Raises:
-        FavorError: if another run writes there, the output holds rows that were made in another way, or a worker died.
+        FavorError: if another run writes to the output, it holds rows made with other settings, or a worker died.
         OSError: if the output cannot be written.
     """
     started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
@@ -57,7 +57,7 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
         execution=options.execution.settled(options.model.placement.device),
     )
 
-    from pipeline.execution.runners import make_run  # Beam takes seconds to import, and only now is it needed
+    from pipeline.execution.runners import make_run  # Beam takes seconds to import, and is needed only from here on
 
     journal = open_journal(options)
     work = make_run(options, journal)
@@ -78,17 +78,17 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
 
 
 def open_journal(options: RunOptions) -> Journal:
-    """Opens the journal of a run, in whichever of its processes."""
+    """Opens the journal of a run, in any of its processes."""
     card = options.model.card
     metadata = file_metadata(json.dumps(to_json(options), sort_keys=True), card.name, card.trained)
     return Journal(options.output.directory, metadata, options.corpus.labels, options.output.retry_policy)
 
 
 def check_output(output: str, corpus: tuple[str, ...]) -> None:
-    """Makes sure that an output can be a directory of tables.
+    """Checks that an output can be a directory of tables.
 
     Raises:
-        FavorError: if it cannot.
+        FavorError: if it is one of the patterns of the corpus, or it or one of its parents is a file.
     """
     root = absolute_uri(output).rstrip("/")
     if root in {absolute_uri(pattern).rstrip("/") for pattern in corpus}:
@@ -100,22 +100,22 @@ def check_output(output: str, corpus: tuple[str, ...]) -> None:
             raise FavorError(f"{path} is a file, so --output {output} cannot be a directory; choose another")
 
 
-Made = dict[str, Any]  # how the rows of an output are made, which is the content of its ``run.json``
+Made = dict[str, Any]  # how the rows of an output were made: the content of its ``run.json``
 
 
 def agreed(storage: OutputDirectory, options: RunOptions, overwrite: bool) -> tuple[Made, Made]:
-    """Makes sure that all rows of a table are made in one way; nothing is written.
+    """Checks that all rows of a table are made with the same settings; nothing is written.
 
     Args:
         storage: the output.
-        options: of a run.
-        overwrite: whether what the output holds is going to be thrown away.
+        options: the options of the run.
+        overwrite: whether the contents of the output are going to be deleted.
 
     Returns:
-        How the rows of the output were made, and how they are made together with those of the run.
+        How the rows of the output were made before the run, and how they are made with it.
 
     Raises:
-        FavorError: if a table was made in another way, or by an older version; the message says what differs.
+        FavorError: if a table was made with other settings, or by an older version; the message says what differs.
     """
     made = None if overwrite else storage.read(RUN_FILE)
     before: Made = {} if made is None else json.loads(made)
@@ -135,13 +135,13 @@ def agreed(storage: OutputDirectory, options: RunOptions, overwrite: bool) -> tu
 
 
 def claim(storage: OutputDirectory, before: Made, after: Made, overwrite: bool) -> None:
-    """Writes into an output how its rows are made from now on, as `agreed` has found it.
+    """Records in an output how its rows are made from now on, as returned by `agreed`.
 
     Args:
         storage: the output.
-        before: how its rows were made.
-        after: how they are made.
-        overwrite: throw away what it holds.
+        before: how its rows were made before the run.
+        after: how its rows are made with the run.
+        overwrite: delete the contents of the output.
     """
     if overwrite:
         for name in (JOURNAL, RUN_FILE):
@@ -151,7 +151,7 @@ def claim(storage: OutputDirectory, before: Made, after: Made, overwrite: bool) 
 
 
 def _check_current(made: Made, output: str) -> None:
-    """Refuses what an older version has written: its rows have other ids, so that all would be done again."""
+    """Rejects an output of an older version: its rows have other ids, so that all would be computed again."""
     if made.get("schema") != SCHEMA_VERSION:
         raise FavorError(
             f"{output} was written by an older favor, with tables of schema {made.get('schema', 1)}; status and diff "

@@ -1,7 +1,7 @@
-"""A hook of MkDocs: the site's pages keep their paths in the repository, so the same relative links work in both.
+"""A MkDocs hook that keeps pages at their paths in the repository, so that relative links work there and on the site.
 
 A page of ``docs/`` may link to ``../benchmarks/README.md``, and the README, which is the site's first page, to
-``docs/models.md``. MkDocs itself takes pages from one folder only and knows them by their path inside it.
+``docs/models.md``. MkDocs itself takes pages only from one folder, and identifies them by their path inside it.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-# Whatever pages link to; what is no Markdown is copied to the site as it is.
+# Everything that pages link to; files other than Markdown are copied to the site unchanged.
 PUBLISHED = (
     "*.md",
     "LICENSE",
@@ -26,7 +26,7 @@ PUBLISHED = (
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Puts the repository's pages in place of those that MkDocs has found in ``docs/``."""
+    """Replaces the pages that MkDocs has found in ``docs/`` by those of the repository."""
     root = Path(config.config_file_path).parent
     for file in list(files):
         if file.src_dir == config.docs_dir:

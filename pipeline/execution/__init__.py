@@ -1,1 +1,1 @@
-"""Who does the work: this process, several workers, a cluster."""
+"""Executing a run: in this process, in several workers, or on a cluster."""

@@ -1,4 +1,4 @@
-"""The ways to run the graph: in this process, in several processes of this machine, on any other Beam runner."""
+"""The ways to run the graph: in this process, in several processes on this machine, or on any other Beam runner."""
 
 import collections
 import contextlib
@@ -24,24 +24,24 @@ class Run(Protocol):
     """A run of the graph."""
 
     def execute(self) -> None:
-        """Runs to the end."""
+        """Runs to completion."""
 
     def counts(self) -> Counts:
-        """Returns what has been counted up to now; may be called from another thread."""
+        """Returns the counts so far; may be called from another thread."""
 
 
 class LocalRun:
     """A run in this process, on Beam's in-memory runner.
 
-    Beam's ``DirectRunner`` chooses between engines by what the graph holds, and may try to download one of them; here
-    it is always the same engine.
+    Beam's ``DirectRunner`` chooses an engine by what the graph contains, and may try to download one; this class always
+    uses the same engine.
 
     Args:
         corpus: what is read, and what is asked about it.
-        model: which model answers.
-        execution: who does the work.
-        journal: where the rows go.
-        runtime: what the steps share; it is closed when the run ends.
+        model: which model answers, and how.
+        execution: how the work is executed.
+        journal: receives the rows.
+        runtime: what the steps share; closed when the run ends.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class LocalRun:
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
-        """Runs to the end."""
+        """Runs to completion."""
         with contextlib.closing(self._runtime):
             self._run()
 
@@ -66,19 +66,29 @@ class LocalRun:
         try:
             self._result = self._pipeline.run()
         except (RuntimeError, FavorError) as error:
-            origin = error.__context__  # Beam raises another in its place, which names the step, or a RuntimeError
+            origin = error.__context__  # Beam replaces it by an exception that names the step, or a RuntimeError
             kinds: tuple[type[BaseException], ...] = (KeyboardInterrupt, *store_errors(FavorError))
             if origin and hasattr(error, "_tagged_with_step") and isinstance(origin, kinds):
                 raise origin from error
             raise
 
     def counts(self) -> Counts:
-        """Returns the run's tally, and what Beam has counted as soon as it reports."""
+        """Returns the run's tally, or Beam's counters once the run is over."""
         return Counts(self._runtime.tally.snapshot()) if self._result is None else beam_counts(self._result)
 
 
 class RemoteRun:
-    """A run on any other Beam runner, Dataflow for example."""
+    """A run on any other Beam runner, such as Dataflow.
+
+    Args:
+        corpus: what is read, and what is asked about it.
+        model: which model answers, and how.
+        execution: how the work is executed, and on which runner.
+        journal: receives the rows.
+
+    Raises:
+        FavorError: if there is no such runner, or it has no such option.
+    """
 
     def __init__(
         self, corpus: CorpusOptions, model: ModelOptions, execution: ExecutionOptions, journal: Journal
@@ -92,7 +102,11 @@ class RemoteRun:
         self._result: PipelineResult | None = None
 
     def execute(self) -> None:
-        """Runs to the end."""
+        """Runs to completion.
+
+        Raises:
+            FavorError: if the runner ends in a state other than ``DONE``.
+        """
         self._result = self._pipeline.run()
         state = self._result.wait_until_finish()
         if state not in (None, "DONE"):
@@ -101,15 +115,15 @@ class RemoteRun:
             )
 
     def counts(self) -> Counts:
-        """Returns the counters of Beam that the runner has reported."""
+        """Returns the Beam counters that the runner has reported."""
         return Counts() if self._result is None else beam_counts(self._result)
 
 
 def beam_options(execution: ExecutionOptions) -> PipelineOptions:
-    """Returns Beam's own options.
+    """Returns the options of Beam itself.
 
     Raises:
-        FavorError: if Beam does not know one of them; it would only warn, deep in its log.
+        FavorError: if Beam does not know one of them; Beam itself would only log a warning.
     """
     made = PipelineOptions([f"--runner={execution.runner}", *execution.beam_options])
     unknown = set(made.get_all_options(retain_unknown_options=True)) - set(made.get_all_options())
@@ -128,7 +142,7 @@ def beam_counts(result: PipelineResult) -> Counts:
 
 
 def make_run(options: RunOptions, journal: Journal) -> Run:
-    """Chooses how to run."""
+    """Returns the run that the execution options ask for."""
     parts = options.corpus, options.model, options.execution
     if options.execution.runner != LOCAL_RUNNER:
         return RemoteRun(*parts, journal)

@@ -1,4 +1,4 @@
-"""Several worker processes on one machine: started, watched, and started again when they die."""
+"""Supervising several worker processes on one machine, which are restarted when they die."""
 
 import collections
 import contextlib
@@ -19,27 +19,26 @@ from transforms.in_flight import crashed, window_id_of
 from transforms.rows import FAILURES
 
 WORKER_COMMAND = (sys.executable, "-m", "pipeline.execution.worker")
-WORKER_EXPLAINED_ITSELF = 1  # the exit status of a worker that has said what stopped it; another would stop too
-MAX_RESTARTS = 5  # of one worker, without a window done in between; a few bad ones may be neighbours
-KILLS_TO_FAIL = 2  # the first may have been an accident
+WORKER_EXPLAINED_ITSELF = 1  # exit status of a worker that has reported why it stopped; restarting would not help
+MAX_RESTARTS = 5  # of one worker, without a window succeeding in between; several bad windows may be adjacent
+KILLS_TO_FAIL = 2  # the first crash may have been a coincidence
 
 
 class Worker:
-    """One shard of a run, in a process of its own; a process that dies is replaced, and the new one resumes.
+    """One shard of a run, in a separate process; a process that dies is replaced, and the new one resumes.
 
-    The windows that a process was working on when it died are suspects: the next process shows
-    each of them alone to the model. A window that kills that process too becomes a failure, and the next one goes on
-    behind it.
+    The windows that a process was working on when it died are suspects: in the next process, each gets a batch of its
+    own. A window that kills that process too becomes a failure, and the next process skips it.
 
     Args:
-        options: of the whole run.
-        index: which shard.
-        journal: where such failures are noted.
+        options: the options of the whole run.
+        index: index of the shard.
+        journal: receives these failures.
 
     Attributes:
-        process: the present one.
-        status: with which the last one ended.
-        error: what stopped it, if it has said so.
+        process: the current process.
+        status: exit status of the last process that ended.
+        error: the error that stopped the worker, if it has reported one.
     """
 
     def __init__(self, options: RunOptions, index: int, journal: Journal) -> None:
@@ -51,14 +50,14 @@ class Worker:
         self._execution = dataclasses.replace(options.execution, workers=1, shard=Shard(index, workers))
         self._threads = str(max(1, (os.cpu_count() or 1) // workers))
         self._counts = Counts()
-        self._before = Counts()  # what the processes that died had counted
+        self._before = Counts()  # counts of the processes that died
         self._stopped = False
         self.process: subprocess.Popen[str] | None = None
         self.status = 0
         self.error: str | None = None
 
     def run(self) -> None:
-        """Runs to the end of the shard, or until starting again does not help."""
+        """Runs until the shard is done, or restarting does not help."""
         restarts = 0
         while restarts <= MAX_RESTARTS and not self._stopped:
             self.status = self._run_once()
@@ -70,16 +69,16 @@ class Worker:
             self._before, self._counts = self.counts(), Counts()
 
     def stop(self) -> None:
-        """Ends the process; it is not started again."""
+        """Kills the process; it is not restarted."""
         self._stopped = True
         if self.process:
             self.process.kill()
 
     def counts(self) -> Counts:
-        """Returns what the shard has come to, over all its processes.
+        """Returns the counts of the shard, over all its processes.
 
-        What one process has done is skipped by the next, which finds it in the journal: it is counted as succeeded, or
-        as failed.
+        Windows that one process has finished are skipped by the next, which finds them in the journal; they are counted
+        as succeeded or failed.
         """
         now, before = self._counts, self._before
         if now.windows_planned < before.windows_planned:
@@ -98,7 +97,7 @@ class Worker:
         return Counts(made)
 
     def _blame(self) -> None:
-        """Remembers what the process died of; what was alone when it killed once more is put aside."""
+        """Marks the windows in flight as suspects; one that was alone and has killed again becomes a failure."""
         self._kills.update(self._in_flight)
         self._execution = dataclasses.replace(self._execution, suspects=tuple(map(window_id_of, self._kills)))
         if len(self._in_flight) == 1 and self._kills[self._in_flight[0]] >= KILLS_TO_FAIL:
@@ -107,7 +106,9 @@ class Worker:
 
     def _put_aside(self, note: str) -> None:
         kills = self._kills[note]
-        failure = crashed(note, f"put aside; {kills} processes died as the model saw it, last status {self.status}")
+        failure = crashed(
+            note, f"skipped; {kills} processes died while the model was processing it, last status {self.status}"
+        )
         standing = self._journal.failed().get(failure.span)
         attempt = standing.attempt + 1 if standing else 1
         self._journal.write(FAILURES, [dataclasses.replace(failure, attempt=attempt)])
@@ -118,7 +119,7 @@ class Worker:
         with subprocess.Popen(WORKER_COMMAND, stdin=pipe, stdout=pipe, env=environment, text=True) as self.process:
             assert self.process.stdin is not None
             assert self.process.stdout is not None
-            with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:  # it may be dead already
+            with contextlib.suppress(BrokenPipeError), self.process.stdin as stdin:  # the process may have died already
                 json.dump(to_json(dataclasses.replace(self._options, execution=self._execution)), stdin)
             for line in self.process.stdout:
                 with contextlib.suppress(json.JSONDecodeError):  # the last line of a process that was killed
@@ -137,7 +138,12 @@ class Worker:
 
 
 class WorkersRun:
-    """A run in several processes of this machine; each does its shard of the segments with a model of its own."""
+    """A run in several processes on this machine; each handles its shard of the segments with its own model.
+
+    Args:
+        options: the options of the whole run.
+        journal: receives the failures of windows that kill processes.
+    """
 
     def __init__(self, options: RunOptions, journal: Journal) -> None:
         self.workers = [Worker(options, index, journal) for index in range(options.execution.workers)]
@@ -146,7 +152,7 @@ class WorkersRun:
         """Starts the workers and waits for all of them.
 
         Raises:
-            FavorError: if one has ended early for good; the others have done their shards.
+            FavorError: if a worker has ended early and was not restarted; the others have finished their shards.
         """
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in self.workers]
         try:
@@ -169,10 +175,10 @@ class WorkersRun:
             raise FavorError("; ".join(reasons))
 
     def counts(self) -> Counts:
-        """Returns the sum of what the workers have last said."""
+        """Returns the sum of the counts last reported by the workers."""
         return sum((worker.counts() for worker in self.workers), Counts())
 
 
 def _is_spent(name: str) -> bool:
-    """Whether a count is of what a process has done itself, which its successor does not count again."""
+    """Returns whether a count adds up over processes, because a successor does not count it again."""
     return name in ("media_ms", "bytes_read") or name.endswith("_us")

@@ -1,7 +1,7 @@
-"""One of several worker processes: options come as JSON on standard input, JSON lines leave.
+"""A worker process: reads its options as JSON from standard input and writes reports as JSON lines.
 
-Twice a second a line has the ``counts``; before and after each batch a line has the windows ``in_flight``; the last
-has the ``error`` that stopped the run, if one did. A pipe keeps what a dead process has written.
+Twice a second it reports the ``counts``, before and after each batch the windows ``in_flight``, and at the end the
+``error`` that stopped the run, if any. A pipe keeps what a dead process has written.
 """
 
 import json
@@ -19,10 +19,10 @@ REPORT_SECONDS = 0.5
 
 
 def run_worker() -> None:
-    """Does this process's shard; what stops it is said in one line."""
+    """Processes the shard; reports the error that stops it, if any, in one line."""
     set_up()
     say = Speaker(sys.stdout)
-    sys.stdout = sys.stderr  # whatever a library prints must not end up among the lines
+    sys.stdout = sys.stderr  # keeps what libraries print out of the reports
     try:
         work(say)
     except KeyboardInterrupt:
@@ -33,9 +33,9 @@ def run_worker() -> None:
 
 
 def work(say: "Speaker") -> None:
-    """Reads the options, runs, and says how it goes."""
-    told = sys.stdin.read()
-    if not told:  # whoever started this process died before it could say what is to be done
+    """Reads the options, runs, and reports progress."""
+    content = sys.stdin.read()
+    if not content:  # the supervisor died before it could send the options
         sys.exit(1)
     from pipeline.execution.runners import LocalRun
     from pipeline.options import RunOptions
@@ -43,7 +43,7 @@ def work(say: "Speaker") -> None:
     from transforms.in_flight import InFlight
     from transforms.runtime import Runtime
 
-    options = read_dataclass(RunOptions, json.loads(told), "the options of a worker")
+    options = read_dataclass(RunOptions, json.loads(content), "the options of a worker")
     runtime = Runtime(in_flight=InFlight(lambda notes: say(in_flight=notes)))
     run = LocalRun(options.corpus, options.model, options.execution, open_journal(options), runtime)
     done = threading.Event()
@@ -63,10 +63,10 @@ def work(say: "Speaker") -> None:
 
 
 class Speaker:
-    """Writes JSON lines from several threads.
+    """Writes JSON lines; safe to call from several threads.
 
     Args:
-        stream: where to.
+        stream: receives the lines.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -74,11 +74,11 @@ class Speaker:
         self._lock = threading.Lock()
 
     def __call__(self, **message: Any) -> None:
-        """Writes a line, which has left this process afterwards."""
+        """Writes a line and flushes it, so that it outlives this process."""
         with self._lock:
             try:
                 print(json.dumps(message), file=self._stream, flush=True)
-            except BrokenPipeError:  # whoever started this process is gone, and nobody would end it
+            except BrokenPipeError:  # the supervisor is gone, and nothing else would end this process
                 os._exit(1)
 
 

@@ -1,1 +1,1 @@
-"""Everything in the output directory."""
+"""Reading and writing everything in the output directory."""

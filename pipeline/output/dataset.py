@@ -1,4 +1,4 @@
-"""The final tables, streamed from the journal: sorted, each row once, in files of a sensible size."""
+"""Building the final tables from the journal: sorted, without duplicates, in files of a sensible size."""
 
 import contextlib
 import tempfile
@@ -15,16 +15,16 @@ from pipeline.output.tables import TABLES, Table
 from transforms.rows import FAILURES, RESOLVED
 
 SORT_MEMORY = "256MB"  # beyond it, sorting spills to disk
-ROWS_PER_GROUP = 20_480  # small enough that a look-up by file reads little, big enough that a scan is fast
+ROWS_PER_GROUP = 20_480  # small enough that a lookup by file reads little, large enough that a scan is fast
 
 
 def build(journal: Journal, tables: frozenset[str], layout: Layout = PLAIN) -> dict[str, int]:
-    """Writes the tables from the journal, over what an earlier run has left; memory does not grow with the rows.
+    """Writes the tables from the journal, replacing those of earlier runs; memory does not grow with the rows.
 
     Args:
         journal: holds the rows of this run and of earlier ones.
-        tables: the tables of results that were asked for; they are written even when they are empty.
-        layout: the formats of the tables, and their directories.
+        tables: the requested tables of results, which are written even if they are empty.
+        layout: formats and directories of the tables.
 
     Returns:
         The number of rows of each table.
@@ -38,7 +38,7 @@ def build(journal: Journal, tables: frozenset[str], layout: Layout = PLAIN) -> d
 
 
 def _rows(parts: pyarrow.dataset.Dataset, table: Table, partition_by: str | None) -> Iterator[pa.Table]:
-    """Yields the rows in order, each once; of several attempts the last, unless it mended the failure."""
+    """Yields the rows in order, without duplicates; of several attempts, the last, unless it resolved the failure."""
     last: tuple[object, ...] | None = None
     first = (f"""coalesce("{partition_by}"::VARCHAR, '')""",) if partition_by else ()
     for batch in _sorted(parts, (*first, *table.order)):
@@ -51,7 +51,7 @@ def _rows(parts: pyarrow.dataset.Dataset, table: Table, partition_by: str | None
 
 
 def _sorted(parts: pyarrow.dataset.Dataset, order: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """Yields all rows in order, equal ones beside each other; what is too much for memory is sorted on disk."""
+    """Yields all rows in order, duplicates next to each other; what does not fit in memory is sorted on disk."""
     if not parts.files:
         return
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as database:
@@ -61,7 +61,7 @@ def _sorted(parts: pyarrow.dataset.Dataset, order: tuple[str, ...]) -> Iterator[
 
 
 def _write(journal: Journal, table: str, rows: Iterator[pa.Table], layout: Layout) -> int:
-    """Writes a table's files in all formats that are asked for, removes all others, and returns the number of rows."""
+    """Writes a table's files in all requested formats, removes all others, and returns the number of rows."""
     total = 0
     with contextlib.ExitStack() as stack:
         for format in set(FORMATS) - set(layout.formats):

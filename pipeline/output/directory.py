@@ -1,4 +1,4 @@
-"""Whole files in the output, on any filesystem: a reader sees all of a file or none of it."""
+"""Atomic files in the output, on any filesystem: a reader sees a whole file or none."""
 
 import contextlib
 import os
@@ -14,14 +14,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from favor.io.stores import store_errors
 
-# What lies beside the tables: how the rows were made, how far the run is, and what it came to.
+# The files next to the tables: how the rows were made, the progress of the run, and its report.
 RUN_FILE, PROGRESS_FILE, REPORT_FILE = "run.json", "progress.json", "run_report.json"
 JOURNAL = "journal"  # the directory of the rows that a run has written so far
-UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")  # the name of a file on disk before it is whole
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")  # the name of a file on disk before it is complete
 
 
 class OutputDirectory:
-    """A directory of the output; cheap to make, safe to pickle.
+    """The output directory; cheap to create, safe to pickle.
 
     Args:
         root: a local path or any fsspec URL.
@@ -40,7 +40,7 @@ class OutputDirectory:
         return "/".join([fsspec.core.url_to_fs(self.root)[1].rstrip("/"), *names])
 
     def read(self, *names: str) -> bytes | None:
-        """Returns a file's content, or None where there is no such file."""
+        """Returns the content of a file, or None if there is no such file."""
         try:
             with self._as_oserror():
                 return self.filesystem.cat_file(self.path(*names))
@@ -48,7 +48,7 @@ class OutputDirectory:
             return None
 
     def write(self, content: bytes, *names: str) -> None:
-        """Writes a whole file: temporary name and rename on disk, one put, which is atomic, on an object store."""
+        """Writes a file atomically: by a rename on disk, by a single put on an object store."""
         if isinstance(self.filesystem, LocalFileSystem):
             with self.writing(*names) as file:
                 file.write(content)
@@ -58,9 +58,9 @@ class OutputDirectory:
 
     @contextlib.contextmanager
     def writing(self, *names: str) -> Iterator[IO[bytes]]:
-        """Opens a file that is too large for memory; it is there when the block ends, unless an error ends it."""
+        """Opens a file that is too large for memory; it appears when the block ends without an error."""
         filesystem, path = self.filesystem, self.path(*names)
-        if not isinstance(filesystem, LocalFileSystem):  # stores put whole files, so it grows on disk first
+        if not isinstance(filesystem, LocalFileSystem):  # stores take only whole files, so it is written to disk first
             with tempfile.NamedTemporaryFile() as file:
                 yield file
                 file.flush()
@@ -77,7 +77,7 @@ class OutputDirectory:
                 os.fsync(file.fileno())
             temporary.replace(target)
         except OSError as error:
-            error.filename = error.filename or str(target)  # a full disk does not say which file it was
+            error.filename = error.filename or str(target)  # the error of a full disk does not name the file
             raise
         finally:
             temporary.unlink(missing_ok=True)
@@ -92,25 +92,25 @@ class OutputDirectory:
             return []
 
     def list(self, *names: str, suffix: str) -> list[str]:
-        """Returns the sorted paths of the files below a subdirectory that end with the suffix."""
+        """Returns the sorted paths of the complete files below a subdirectory that end with the suffix."""
         return sorted(path for path in self._find(*names) if path.endswith(suffix) and not _temporary(path))
 
     def remove_unfinished(self, *names: str) -> None:
-        """Removes what processes that were killed have left below a subdirectory, where nobody else may be writing."""
+        """Removes unfinished files of killed processes below a subdirectory that no other process is writing to."""
         if isinstance(self.filesystem, LocalFileSystem):
             for path in self._find(*names):
                 if UNFINISHED.fullmatch(path.rsplit("/", 1)[-1]):
                     self.remove(path)
 
     def remove(self, path: str) -> None:
-        """Removes a file, or everything in a directory; it is fine if there is nothing."""
+        """Removes a file or a whole directory, if it exists."""
         with self._as_oserror():
             if self.filesystem.exists(path):
                 self.filesystem.rm(path, recursive=True)
 
     @contextlib.contextmanager
     def _as_oserror(self) -> Iterator[None]:
-        """Makes what the libraries of stores raise an `OSError` that names the output."""
+        """Turns exceptions of the stores' libraries into an `OSError` that names the output."""
         try:
             yield
         except OSError:

@@ -1,4 +1,4 @@
-"""The files of a final table: Parquet or JSON lines, of a sensible size, in directories by the values of a column."""
+"""Writing the files of a final table: Parquet or JSON lines, of a sensible size, partitioned by a column if wanted."""
 
 import contextlib
 import dataclasses
@@ -24,18 +24,18 @@ LONGEST_NAME = 255  # bytes, on most filesystems
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How the final tables lie in the output.
+    """Formats and directories of the final tables.
 
     Attributes:
-        formats: of ``FORMATS``. Parquet is in ``TABLE/``, JSON lines in ``jsonl/TABLE/``.
-        partition_by: the column by whose values rows lie in directories ``COLUMN=VALUE/``, or None.
+        formats: some of ``FORMATS``. Parquet is written to ``TABLE/``, JSON lines to ``jsonl/TABLE/``.
+        partition_by: the column whose values determine the directories ``COLUMN=VALUE/`` of the rows, or None.
     """
 
     formats: tuple[str, ...] = (PARQUET,)
     partition_by: str | None = None
 
     def how_to_read(self, output: str, table: str) -> dict[str, str]:
-        """Returns what reads a table, by the name of the tool."""
+        """Returns statements that read a table, by the name of the tool."""
         levels = "/**/*" if self.partition_by else "/*"
         if PARQUET in self.formats:
             where = f"{output}/{table}"
@@ -48,22 +48,22 @@ PLAIN = Layout()
 
 
 def directory(table: str, format: str) -> tuple[str, ...]:
-    """Returns where the files of a table lie in the output."""
+    """Returns the directory of a table's files, relative to the output."""
     return (table,) if format == PARQUET else (format, table)
 
 
 class RowWriter(Protocol):
-    """Writes rows into an open file."""
+    """A writer of rows into an open file."""
 
     def write(self, rows: pa.Table) -> None:
         """Appends rows."""
 
     def close(self) -> None:
-        """Writes what belongs at the end."""
+        """Completes the content of the file."""
 
 
 class ParquetWriter:
-    """Small row groups with statistics and a page index, so that a look-up reads little."""
+    """A writer of Parquet, in small row groups with statistics and a page index, so that a lookup reads little."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(file, schema, compression="zstd", write_page_index=True)
@@ -78,19 +78,19 @@ class ParquetWriter:
 
 
 class JsonLinesWriter:
-    """One object in each line; times are ISO 8601, and numbers that JSON does not know are null."""
+    """A writer of JSON lines, in which times are ISO 8601 and non-finite numbers are null."""
 
     def __init__(self, file: IO[bytes], schema: pa.Schema) -> None:
         self._file = file
 
     def write(self, rows: pa.Table) -> None:
-        """Appends lines."""
+        """Appends a line for each row."""
         for row in rows.to_pylist():
             line = json.dumps({name: _jsonable(value) for name, value in row.items()}, ensure_ascii=False)
             self._file.write(line.encode() + b"\n")
 
     def close(self) -> None:
-        """Nothing is left to write."""
+        """Does nothing: the lines are complete."""
 
 
 WRITERS: dict[str, type[ParquetWriter] | type[JsonLinesWriter]] = {PARQUET: ParquetWriter, JSON_LINES: JsonLinesWriter}
@@ -103,14 +103,14 @@ def _jsonable(value: Any) -> Any:
 
 
 class TableFiles:
-    """Writes a table, in one format; one file is open at a time, and nobody sees a file before it is whole.
+    """Writes a table in one format; one file is open at a time, and each file appears only when it is complete.
 
     Args:
         storage: the output.
-        table: its name.
-        schema: of the rows that come.
+        table: name of the table.
+        schema: Arrow schema of the rows.
         format: one of ``FORMATS``.
-        partition_by: the column by whose values rows come together.
+        partition_by: the column to partition by, or None; rows with the same value must be consecutive.
     """
 
     def __init__(
@@ -127,14 +127,14 @@ class TableFiles:
         self._writer: RowWriter | None = None
 
     def __enter__(self) -> Self:
-        """Removes what an earlier run has left, but for what is replaced: no reader ever sees a row twice."""
+        """Removes the files of earlier runs, except one that is going to be replaced, so no reader sees a row twice."""
         clear(self._storage, self._directory, keep="" if self._partition_by else self._name(0))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finishes the last file; an empty table is a file too."""
+        """Finishes the last file; an empty table gets a file too."""
         if kind is None and self._writer is None:
             self._open((), self._schema)
         self._file.__exit__(kind, error, trace)
@@ -162,7 +162,7 @@ class TableFiles:
         return f"part-{number:05d}.{self._format}"
 
     def _parts(self, rows: pa.Table) -> Iterator[tuple[tuple[str, ...], pa.Table]]:
-        """Splits rows by the directory where they belong, whose name says what the column would."""
+        """Splits rows by directory; Parquet files omit the column, whose value the directory's name gives."""
         column = self._partition_by
         if column is None:
             if rows.num_rows:
@@ -177,7 +177,7 @@ class TableFiles:
 
 
 def partition(column: str, value: Any) -> str:
-    """Returns the name of a directory of rows that have a value in common.
+    """Returns the name of the directory of the rows with a value in common.
 
     Raises:
         FavorError: if the name would be too long.
@@ -193,7 +193,7 @@ def partition(column: str, value: Any) -> str:
 
 
 def clear(storage: OutputDirectory, directory: tuple[str, ...], keep: str = "") -> None:
-    """Removes the files of a table, whole or not, but for one that is going to be replaced."""
+    """Removes the files of a table, complete or not, except ``keep``, which is going to be replaced."""
     storage.remove_unfinished(*directory)
     root = storage.path(*directory)
     files = [path for format in FORMATS for path in storage.list(*directory, suffix=f".{format}")]
@@ -206,10 +206,10 @@ def clear(storage: OutputDirectory, directory: tuple[str, ...], keep: str = "") 
 
 
 def check_partition(column: str | None, label_types: Mapping[str, str]) -> None:
-    """Makes sure that rows can lie in directories by a column.
+    """Checks that tables can be partitioned by a column.
 
     Raises:
-        FavorError: if it is no label, or one whose values make no directories.
+        FavorError: if it is not a label, or its name or values are not suitable for the names of directories.
     """
     if column is None:
         return

@@ -1,4 +1,4 @@
-"""What a run tells others of itself while it goes on: a small file in its output, put anew every few seconds."""
+"""The heartbeat of a run: a small file in its output that reports progress and is rewritten every few seconds."""
 
 import collections
 import contextlib
@@ -16,24 +16,24 @@ from pipeline.output.directory import PROGRESS_FILE, OutputDirectory
 from transforms.counts import Counts
 
 HEARTBEAT_SECONDS = 5.0
-MISSED_TO_BE_SILENT = 6  # times that a living run has put its progress anew; a busy store may take its time
-RATE_SECONDS = 600.0  # the speed is that of the last ten minutes
+MISSED_TO_BE_SILENT = 6  # missed heartbeats after which a run counts as silent; a busy store may be slow
+RATE_SECONDS = 600.0  # the speed is an average over the last ten minutes
 RUNNING, DONE, STOPPED = "running", "done", "stopped"
 
 
 @dataclasses.dataclass(frozen=True)
 class Heartbeat:
-    """How far a run has come; times are seconds since 1970.
+    """The progress of a run; times are in seconds since 1970.
 
     Attributes:
-        state: ``running``, ``done``, or ``stopped`` if it was interrupted or an error ended it.
-        started: when it began.
-        updated: when this was written, by the clock of the run's machine.
-        counts: what has been counted.
-        windows_per_second: that came to an end, good or bad, of late; None while there is nothing to tell it from.
-        host: the machine that runs it, or that watches over it.
-        pid: the process there.
-        every_seconds: how often this is written.
+        state: ``running``, ``done``, or ``stopped`` if it was interrupted or ended by an error.
+        started: start time of the run.
+        updated: time of this heartbeat, by the clock of the run's machine.
+        counts: the counts so far.
+        windows_per_second: recent rate of windows succeeded or failed; None if it is not known yet.
+        host: the machine that runs the run, or supervises it.
+        pid: id of the process on that machine.
+        every_seconds: interval between heartbeats.
     """
 
     state: str
@@ -47,10 +47,10 @@ class Heartbeat:
 
     @classmethod
     def read(cls, storage: OutputDirectory) -> Self | None:
-        """Reads what a run has put into its output; None if there is nothing.
+        """Reads the last heartbeat of an output; returns None if there is none.
 
         Raises:
-            FavorError: if it is something else.
+            FavorError: if the file is not a heartbeat of this version.
         """
         content = storage.read(PROGRESS_FILE)
         if content is None:
@@ -62,22 +62,22 @@ class Heartbeat:
             raise FavorError(f"{storage.root}/{PROGRESS_FILE} was not written by this version: {error}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it."""
+        """Returns all values as JSON values."""
         return {**dataclasses.asdict(self), "counts": dict(self.counts.by_name)}
 
     def to_json(self) -> bytes:
-        """Writes it as ``read`` reads it."""
+        """Returns the content of the file that `read` reads."""
         return json.dumps(self.to_dict(), indent=2).encode()
 
 
 class Pace:
-    """How fast windows come to an end, over the last minutes."""
+    """The rate at which windows were processed in the last minutes."""
 
     def __init__(self) -> None:
         self._seen: collections.deque[tuple[float, int]] = collections.deque()
 
     def add(self, now: float, counts: Counts) -> float | None:
-        """Takes the counts of a moment, in seconds; returns the windows per second since the first ones, or None."""
+        """Adds the counts at a time in seconds; returns the recent windows per second, or None if not known yet."""
         done = counts.windows_tried
         if self._seen and not self._seen[-1][1]:
             self._seen.clear()  # planning and loading the model are over
@@ -95,33 +95,33 @@ def heartbeat(
     check: Callable[[], None] = lambda: None,
     every_seconds: float = HEARTBEAT_SECONDS,
 ) -> Iterator[None]:
-    """Keeps the progress file up to date while the block runs; there is one writer, so it is put, never changed.
+    """Keeps the progress file up to date while the block runs; it has one writer, which replaces it each time.
 
     Args:
-        counts: returns the present counts; called from another thread.
+        counts: returns the current counts; called from another thread.
         storage: the run's output.
-        check: called before the file is put anew.
-        every_seconds: how often it is put.
+        check: called before the file is rewritten.
+        every_seconds: interval between heartbeats.
 
     Raises:
-        OSError: if the output cannot be written when the block begins or ends; in between, the next time may be better.
+        OSError: if the output cannot be written when the block begins or ends; failures in between are ignored.
     """
     started, pace, over = time.time(), Pace(), threading.Event()
 
-    def put(state: str) -> None:
+    def write(state: str) -> None:
         now, present = time.time(), counts()
         rate = pace.add(now, present)
         progress = Heartbeat(state, started, now, present, rate, socket.gethostname(), os.getpid(), every_seconds)
         storage.write(progress.to_json(), PROGRESS_FILE)
 
-    def keep() -> None:
+    def keep_writing() -> None:
         while not over.wait(every_seconds):
             with contextlib.suppress(OSError):
                 check()
-                put(RUNNING)
+                write(RUNNING)
 
-    put(RUNNING)
-    thread = threading.Thread(target=keep, name="heartbeat", daemon=True)
+    write(RUNNING)
+    thread = threading.Thread(target=keep_writing, name="heartbeat", daemon=True)
     thread.start()
     state = STOPPED
     try:
@@ -131,4 +131,4 @@ def heartbeat(
         over.set()
         thread.join()
         check()
-        put(state)
+        write(state)

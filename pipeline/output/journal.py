@@ -1,4 +1,4 @@
-"""The journal: rows on disk as the work goes on, in small atomic Parquet parts that a later run can read."""
+"""The journal: rows written during a run, in small atomic Parquet parts that a later run can read."""
 
 import threading
 import uuid
@@ -21,14 +21,14 @@ from transforms.rows import FAILURES, RESOLVED, FailureKey
 class Journal:
     """All rows written so far, in ``OUTPUT/journal/TABLE/NAME.parquet``.
 
-    It may be pickled: within a process, all copies are one journal, so that what earlier runs have left is read once.
+    Within a process, all unpickled copies are the same journal, so that the history of earlier runs is read once.
 
     Args:
         output: the run's output directory, a local path or any fsspec URL.
-        metadata: goes into every file's metadata.
+        metadata: added to the metadata of every file.
         label_types: the further columns that rows carry from manifests, and their types.
-        retry_policy: which failures of earlier runs are tried again.
-        journal_id: tells journals apart; a new one by default.
+        retry_policy: which failures of earlier runs are retried.
+        journal_id: identifies the journal; a new id by default.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class Journal:
         return _find_journal, (*settings, self._journal_id)
 
     def schema(self, table: str) -> pa.Schema:
-        """Returns the schema of a table's rows, in the journal as in the end."""
+        """Returns the schema of a table's rows, which is the same in the journal and the final table."""
         schema = TABLES[table].with_labels(self.label_types)
         return schema.with_metadata({**self.metadata, "favor.schema": str(SCHEMA_VERSION)})
 
     def write(self, table: str, rows: list[Any]) -> None:
-        """Writes a part, named by the rows that it holds: written twice, it is still one part."""
+        """Writes a part whose name depends only on its rows, so that writing it twice leaves one part."""
         data = pa.Table.from_pylist([values(row) for row in rows], self.schema(table))
         sink = pa.BufferOutputStream()
         pq.write_table(data, sink, compression="zstd")
@@ -80,7 +80,7 @@ class Journal:
         return frozenset(row["result_id"] for name in results for row in self._rows(name, ["result_id"]))
 
     def failed(self) -> dict[FailureKey, StandingFailure]:
-        """Returns what has failed and was not mended since."""
+        """Returns the unresolved failures."""
         last: dict[FailureKey, tuple[tuple[int, bool], StandingFailure]] = {}
         columns = [*TABLES[FAILURES].part_keys, "media_id", "created_at"]
         for row in self._rows(FAILURES, columns):
@@ -88,10 +88,10 @@ class Journal:
             order = (row["attempt"], row["code"] == RESOLVED)
             if span not in last or order > last[span][0]:
                 last[span] = order, StandingFailure(row["media_id"], row["attempt"], row["created_at"])
-        return {span: standing for span, ((_, mended), standing) in last.items() if not mended}
+        return {span: standing for span, ((_, resolved), standing) in last.items() if not resolved}
 
     def history(self) -> History:
-        """Returns what the output held when this process first asked; it is read once per process."""
+        """Returns the history of earlier runs, as of the first call in this process."""
         with self._reading:
             if self._history is None:
                 self._history = History(self.done(), self.failed(), self._retry_policy)
@@ -109,6 +109,6 @@ _JOURNALS: weakref.WeakValueDictionary[str, Journal] = weakref.WeakValueDictiona
 def _find_journal(
     output: str, metadata: dict[str, str], label_types: Mapping[str, str], retry_policy: RetryPolicy, journal_id: str
 ) -> Journal:
-    """Returns this process's copy of a journal; makes it if it is not there yet."""
+    """Returns this process's copy of a journal, which is created on the first call."""
     with _LOCK:
         return _JOURNALS.get(journal_id) or Journal(output, metadata, label_types, retry_policy, journal_id)

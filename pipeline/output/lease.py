@@ -1,4 +1,4 @@
-"""One run at a time on an output: as long as a run puts its progress file anew, the output is its own."""
+"""Allowing one run at a time on an output, which a run owns as long as it keeps updating its progress file."""
 
 import contextlib
 import datetime
@@ -13,13 +13,13 @@ from pipeline.output.heartbeat import MISSED_TO_BE_SILENT, RUNNING, Heartbeat
 
 
 class Lease:
-    """This process's right to an output, for as long as nobody else has taken it.
+    """This process's right to write to an output, until another run takes it over.
 
     Args:
         storage: the output.
 
     Raises:
-        FavorError: if another run goes on there; the message says whose, and what to do if it is dead.
+        FavorError: if another run is active there; the message names its process, and says what to do if it is dead.
     """
 
     def __init__(self, storage: OutputDirectory) -> None:
@@ -29,17 +29,17 @@ class Lease:
             raise FavorError(self._message(other, "is being written"))
 
     def check(self) -> None:
-        """Makes sure that the last one to put its progress was this process.
+        """Checks that the last heartbeat was written by this process.
 
         Raises:
-            FavorError: if it was another run: the two have begun together, or this one was thought dead.
+            FavorError: if it was another run's: both started at the same time, or this one was considered dead.
         """
         last = Heartbeat.read(self._storage)
         if last and not is_mine(last):
             raise FavorError(self._message(last, "was taken over"))
 
     def stop_if_lost(self) -> None:
-        """Ends this process at once if another run has taken over; every row that it still wrote would be too much."""
+        """Ends this process immediately if another run has taken over, so that it writes no further rows."""
         try:
             self.check()
         except FavorError as error:
@@ -56,12 +56,12 @@ class Lease:
 
 
 def is_mine(progress: Heartbeat) -> bool:
-    """Whether this very process has written it, or one that is gone and had its number."""
+    """Returns whether this process has written a heartbeat, or a dead process that had the same id."""
     return (progress.host, progress.pid) == (socket.gethostname(), os.getpid())
 
 
 def goes_on(progress: Heartbeat) -> bool:
-    """Whether the run that has written this seems alive; of a process of this machine it is known."""
+    """Returns whether the run that has written a heartbeat seems alive; on this machine, its process is looked up."""
     silent = time.time() - progress.updated > MISSED_TO_BE_SILENT * progress.every_seconds
     if progress.state != RUNNING or silent or is_mine(progress):
         return False

@@ -1,4 +1,4 @@
-"""What every file of an output says of itself: how it was made, and by which versions."""
+"""The metadata in every file of an output: how it was made, and with which package versions."""
 
 import importlib.metadata
 import json
@@ -24,5 +24,5 @@ def file_metadata(configuration: str, model: str, trained: bool) -> dict[str, st
 
 
 def package_versions() -> dict[str, str]:
-    """Returns the versions of the packages that decide what comes out, and how fast."""
+    """Returns the versions of the packages that determine the results of a run and its speed."""
     return {name: importlib.metadata.version(name) for name in RUN_PACKAGES}

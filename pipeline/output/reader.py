@@ -1,4 +1,4 @@
-"""Reading an output, of this version or an older one: how its rows were made, how the run got on, and its tables."""
+"""Reading an output of this version or an older one: its settings, the progress of the run, and its tables."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pipeline.output.schema import check_schema
 from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
 
 if TYPE_CHECKING:
-    import pyarrow.dataset  # only whoever reads rows waits for it: the status of a run takes a tenth of a second
+    import pyarrow.dataset  # otherwise imported only to read rows: `favor status` takes a tenth of a second
 
-# Before schema 3 the rows of all tables were made in one way, whose settings stood beside these.
+# Before schema 3, all tables had the same settings, which were stored next to these keys.
 NO_SETTINGS = ("schema", "labels")
 OLD_TABLES = (CAPTIONS, ANSWERS, TRANSCRIPTS)
 
 
 @dataclasses.dataclass(frozen=True)
 class OutputReader:
-    """An output that is open for reading.
+    """An output opened for reading.
 
     Attributes:
-        storage: where it is.
+        storage: the output directory.
         label_types: the columns that its rows carry from manifests, and their types.
-        settings: the model and whatever else its rows were made with, by table; each as JSON values.
+        settings: the model and other settings of its rows, by table, as JSON values.
     """
 
     storage: OutputDirectory
@@ -36,10 +36,10 @@ class OutputReader:
     settings: Mapping[str, Mapping[str, Any]]
 
     def heartbeat(self) -> Heartbeat:
-        """Returns how far the last run into it has come.
+        """Returns the last heartbeat of the last run into this output.
 
         Raises:
-            FavorError: if no run has left word of it.
+            FavorError: if there is none.
         """
         found = Heartbeat.read(self.storage)
         if found is None:
@@ -47,21 +47,21 @@ class OutputReader:
         return found
 
     def report(self) -> dict[str, Any] | None:
-        """Returns the report of the last run that came to its end, or None if there is none."""
+        """Returns the report of the last run that was completed, or None if there is none."""
         content = self.storage.read(REPORT_FILE)
         return None if content is None else _parsed(content, self.storage, REPORT_FILE)
 
     def tables(self) -> tuple[str, ...]:
-        """Returns the names of the tables that it holds."""
+        """Returns the names of the tables that this output holds."""
         from pipeline.output.tables import TABLES
 
         return tuple(name for name in TABLES if self._files(name)[1])
 
     def table(self, name: str) -> pyarrow.dataset.Dataset:
-        """Returns the rows of a table, which is empty if there are none.
+        """Returns the rows of a table, which may be empty.
 
-        While there are no Parquet files of it, the rows are those of the journal: in no order, a row that was written
-        twice comes twice, and of a failure each attempt has a row.
+        While the table has no Parquet files, the rows are those of the journal: unordered, possibly with duplicates,
+        and with a row for each attempt of a failure.
         """
         import pyarrow.dataset
         from pyarrow.fs import FSSpecHandler, PyFileSystem
@@ -82,7 +82,7 @@ class OutputReader:
         return factory.finish(schema)
 
     def _files(self, name: str) -> tuple[str, list[str]]:
-        """Returns the Parquet files of a table, or of its rows in the journal, and the directory that they are in."""
+        """Returns the directory and the Parquet files of a table, or of its rows in the journal."""
         from pipeline.output.formats import PARQUET, directory
 
         for place in (directory(name, PARQUET), (JOURNAL, name)):
@@ -92,13 +92,13 @@ class OutputReader:
 
 
 def open_output(uri: str) -> OutputReader:
-    """Opens what a run has written, or is writing.
+    """Opens an output for reading, even while a run writes to it.
 
     Args:
         uri: the output directory, a local path or any fsspec URL.
 
     Raises:
-        FavorError: if it is no output, or a newer version has written it.
+        FavorError: if it is not an output, or was written by a newer version.
         OSError: if it cannot be read.
     """
     storage = OutputDirectory(uri)
@@ -111,16 +111,16 @@ def open_output(uri: str) -> OutputReader:
 
 
 def no_output(storage: OutputDirectory, missing: str) -> FavorError:
-    """Returns the error about a directory that no run has written into."""
+    """Returns the error for a directory that no run has written to."""
     return FavorError(f"{storage.root} is no output of favor caption, qa or transcribe: it holds no {missing}")
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yields the name of each setting that is not the same, and what it is before and after; None where it is not set.
+    """Yields the name of each setting that differs, and its values before and after, which are None if it is not set.
 
     Args:
-        before: some settings as JSON values; those inside of others are named ``outer.inner``.
-        after: other ones.
+        before: settings as JSON values; nested ones are named ``outer.inner``.
+        after: the settings to compare with.
     """
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)

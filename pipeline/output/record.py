@@ -1,4 +1,4 @@
-"""The transforms that write rows to the journal."""
+"""The Beam transforms that write rows to the journal."""
 
 import collections
 import contextlib
@@ -15,18 +15,18 @@ from transforms.metrics import Tally, timed
 from transforms.rows import FAILURES, MEDIA, RESOLVED, Failure, MediaRow
 from transforms.runtime import Runtime
 
-FLUSH_SECONDS = 5.0  # a row waits no longer than this before it is on disk
+FLUSH_SECONDS = 5.0  # the longest that a row waits before it is written to disk
 
 
 class JournalWriter:
     """Collects rows and writes them every few seconds, from a background thread, so that no row waits for the next.
 
     Args:
-        journal: where the rows go.
+        journal: receives the rows.
         interval: seconds between parts.
 
     Attributes:
-        spent: the time that writing has taken.
+        spent: counts the time spent on writing.
     """
 
     def __init__(self, journal: Journal, interval: float) -> None:
@@ -40,7 +40,7 @@ class JournalWriter:
         threading.Thread(target=self._run, name="journal", daemon=True).start()
 
     def append(self, table: str, row: Any) -> None:
-        """Takes a row.
+        """Adds a row.
 
         Raises:
             OSError: if an earlier row could not be written.
@@ -50,12 +50,12 @@ class JournalWriter:
         self._check()
 
     def flush(self) -> None:
-        """Writes all rows that wait.
+        """Writes all rows that have been added.
 
         Raises:
             OSError: if they cannot be written.
         """
-        with self._lock:  # a second flush waits until the first has written: after it, everything is on disk
+        with self._lock:  # a second flush waits for the first, so that everything is on disk when it returns
             for table in [table for table, rows in self._rows.items() if rows]:
                 with timed("write", self.spent.add):
                     self._journal.write(table, self._rows[table])
@@ -63,7 +63,11 @@ class JournalWriter:
         self._check()
 
     def close(self) -> None:
-        """Writes all rows that wait and ends the thread."""
+        """Writes the remaining rows and ends the thread.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
         self._closed.set()
         self.flush()
 
@@ -71,7 +75,7 @@ class JournalWriter:
         while not self._closed.wait(self._interval):
             try:
                 self.flush()
-            except OSError as error:  # raised where the next row comes, in the thread that can stop the run
+            except OSError as error:  # raised again when the next row is added, in the thread that can stop the run
                 self._error = error
                 return
 
@@ -84,8 +88,8 @@ class Record(beam.DoFn):
     """Writes the rows of elements to the journal.
 
     Args:
-        journal: where they go.
-        runtime: the run's.
+        journal: receives the rows.
+        runtime: what the run's steps share.
     """
 
     def __init__(self, journal: Journal, runtime: Runtime) -> None:
@@ -93,7 +97,7 @@ class Record(beam.DoFn):
         self._runtime = runtime
 
     def setup(self) -> None:
-        """Reads what failed in earlier runs, to number the attempts and to notice what is mended."""
+        """Reads the failures of earlier runs, to number attempts and to detect resolved failures."""
         self._history = self._journal.history()
 
     def start_bundle(self) -> None:
@@ -101,18 +105,18 @@ class Record(beam.DoFn):
         self._writer = JournalWriter(self._journal, FLUSH_SECONDS)
 
     def finish_bundle(self) -> None:
-        """Writes what is left: a bundle that is done is on disk."""
+        """Writes the remaining rows, so that a finished bundle is on disk."""
         self._writer.close()
         self._writer.spent.drain_into(self._runtime.tally)
 
     def teardown(self) -> None:
-        """Writes what is left of a bundle that broke off, and ends its thread."""
+        """Writes the remaining rows of a bundle that was aborted, and ends its thread."""
         if hasattr(self, "_writer"):
-            with contextlib.suppress(*store_errors()):  # what broke it off is known
+            with contextlib.suppress(*store_errors()):  # the error that aborted it has been raised already
                 self._writer.close()
 
     def _resolve(self, failure: Failure) -> None:
-        """Notes that something which failed in an earlier run has now succeeded."""
+        """Records that a file or window that failed in an earlier run has now succeeded."""
         attempts = self._history.attempts(failure)
         if attempts:
             self._writer.append(FAILURES, dataclasses.replace(failure, attempt=attempts))
@@ -122,7 +126,7 @@ class RecordAnswers(Record):
     """Writes the rows of answered windows."""
 
     def process(self, answered: Answered) -> None:
-        """Takes a window."""
+        """Writes the rows of a window, and counts it."""
         for table, row in answered.rows:
             self._writer.append(table, row)
         _, row = answered.rows[0]
@@ -136,7 +140,7 @@ class RecordMedia(Record):
     """Writes the rows of probed files."""
 
     def process(self, row: MediaRow) -> None:
-        """Takes a file."""
+        """Writes the row of a file."""
         self._writer.append(MEDIA, row)
         file = (row.media_id, row.uri, None, None, None)
         self._resolve(Failure(*file, "probe", RESOLVED, "", entry_id=row.entry_id))
@@ -146,7 +150,7 @@ class RecordFailures(Record):
     """Writes the rows of failures."""
 
     def process(self, failure: Failure) -> None:
-        """Takes a failure, unless it is an old one: what is in the corpus is listed anew by every run."""
+        """Writes a failure, unless it is an old failure to list the corpus, which every run lists again."""
         if failure.code == RESOLVED:
             self._resolve(failure)
             return

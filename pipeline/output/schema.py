@@ -1,24 +1,24 @@
-"""The version of an output's layout, and which versions can be read."""
+"""The schema version of an output, and which versions can be read."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from favor.errors import FavorError
 
-# Grows whenever a column or a setting is added, which older outputs then lack and have nothing in. Columns are neither
-# renamed nor given another meaning, so that every older output can be read.
+# Incremented whenever a column or a setting is added, which is then missing in older outputs and read as null. Columns
+# are never renamed or given another meaning, so that every older output can be read.
 SCHEMA_VERSION = 3
 
 
 def check_schema(made: Mapping[str, Any], output: str) -> None:
-    """Makes sure that this version can read an output.
+    """Checks that this version can read an output.
 
     Args:
         made: the content of its ``run.json``.
-        output: where it is.
+        output: location of the output, for the error message.
 
     Raises:
-        FavorError: if a newer version has written it.
+        FavorError: if a newer version has written the output.
     """
     version = made.get("schema", 1)
     if version > SCHEMA_VERSION:

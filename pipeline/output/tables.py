@@ -1,6 +1,6 @@
-"""The tables: what their rows are, what makes two rows the same, and their order.
+"""The definitions of the tables: row type, keys and order.
 
-Whoever reads or writes a table asks here. A new table is a row type in `transforms.rows` and a `Table` here.
+All code that reads or writes a table uses them. A new table is a row type in `transforms.rows` and a `Table` here.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from transforms.rows import ANSWERS, CAPTIONS, FAILURES, MEDIA, RESOLVED, TRANSCRIPTS, Failure, MediaRow, Result
 
-LABELS = "labels"  # the field of a row that holds the columns of manifests, which come behind the table's own
+LABELS = "labels"  # the field of a row that holds the columns of manifests, which follow the table's own
 ARROW_TYPES = {
     str: pa.string(),
     int: pa.int64(),
@@ -32,10 +32,10 @@ class Column:
     """A column of a table.
 
     Attributes:
-        name: of the column.
-        type: of its values.
-        nullable: whether a row may have no value.
-        meaning: of the values, from the docstring of the row type.
+        name: name of the column.
+        type: Arrow type of its values.
+        nullable: whether values may be null.
+        meaning: description of the values, from the docstring of the row type.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Table:
     """A table of the output.
 
     Attributes:
-        name: of the table and of its directories.
-        row_type: a dataclass with a field for each column, whose docstring says what each means, and ``labels``.
+        name: name of the table and of its directories.
+        row_type: a dataclass with a field for each column, described in its docstring, and a field ``labels``.
         purpose: what the table holds, in one line.
-        keys: the columns that two rows have in common when they are the same.
-        order: what rows are sorted by; equal ones come together, and the one to keep comes first.
-        attempt_keys: the columns that also tell rows of the journal apart, of which the table shows the last only.
-        always: whether it is written even if nobody has asked for it.
+        keys: the columns that identify a row.
+        order: the sort order of the rows; of several rows with the same keys, the one to keep comes first.
+        attempt_keys: further columns that identify a row of the journal; the table keeps only the last attempt.
+        always: whether the table is written even if it was not requested.
     """
 
     name: str
@@ -68,31 +68,31 @@ class Table:
 
     @property
     def part_keys(self) -> tuple[str, ...]:
-        """The columns that two rows of the journal have in common when they are the same."""
+        """The columns that identify a row of the journal."""
         return self.keys + self.attempt_keys
 
     @property
     def holds_results(self) -> bool:
-        """Whether its rows are results, whose ids tell a later run what is done."""
+        """Whether the rows are results, whose ids show a later run what is done."""
         return "result_id" in self.keys
 
     @functools.cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Its columns, without those of manifests."""
+        """The columns of the table, without those of manifests."""
         hints, meanings = typing.get_type_hints(self.row_type), attribute_docs(self.row_type)
         names = [field.name for field in dataclasses.fields(self.row_type) if field.name != LABELS]
         return tuple(Column(name, *_arrow_type(hints[name]), meanings[name]) for name in names)
 
     @property
     def schema(self) -> pa.Schema:
-        """The Arrow schema of its columns."""
+        """The Arrow schema of the columns."""
         return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
 
     def with_labels(self, label_types: Mapping[str, str]) -> pa.Schema:
-        """Returns the schema of rows that carry the columns of manifests behind their own.
+        """Returns the schema of rows in which the table's own columns are followed by those of manifests.
 
         Args:
-            label_types: the types of these columns by name, as `favor.media.corpus.manifests` names them.
+            label_types: the types of the manifests' columns by name, as `favor.media.corpus.manifests` names them.
         """
         labels = [pa.field(name, ARROW_TYPES[LABEL_PYTHON_TYPES[kind]]) for name, kind in label_types.items()]
         return pa.schema([*self.schema, *labels])
@@ -106,14 +106,14 @@ def _arrow_type(hint: type) -> tuple[pa.DataType, bool]:
 
 
 def attribute_docs(documented: type) -> dict[str, str]:
-    """Returns what the docstring of a class says of each attribute."""
+    """Returns the description of each attribute in the docstring of a class."""
     _, _, described = inspect.cleandoc(documented.__doc__ or "").partition("Attributes:\n")
     found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", described, re.MULTILINE)
     return {name: " ".join(meaning.split()) for name, meaning in found}
 
 
 def values(row: typing.Any) -> dict[str, typing.Any]:
-    """Returns a row's values by column, labels included."""
+    """Returns the values of a row by column, including labels."""
     by_name = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
     labels = by_name.pop(LABELS)
     return {**by_name, **dict(labels)}
@@ -147,7 +147,7 @@ TABLES: dict[str, Table] = {
         Table(
             FAILURES,
             Failure,
-            "What could not be done and has not been mended since, and why.",
+            "Failures that have not been resolved since, and their causes.",
             keys=("uri", "entry_id", "start_ms", "end_ms"),
             order=(
                 *("uri", "start_ms", "end_ms", "entry_id"),

@@ -1,4 +1,4 @@
-"""Measuring what windows of a corpus cost on this machine, by doing a few of them with the run's own code."""
+"""Measuring the cost of windows on this machine, by processing a few of them with the run's own code."""
 
 import contextlib
 import dataclasses
@@ -28,23 +28,23 @@ from transforms.elements import Identity, Segment, Window
 from transforms.generate import ClipModelHandler
 from transforms.metrics import Tally, timed, timed_items
 
-NEIGHBOURS = 3  # windows that are decoded in a row, since a run decodes most of them in a row
-BATCHES = 4  # are measured at most,
-ENOUGH_SECONDS = 30.0  # or as many as the model needs this long for
+NEIGHBOURS = 3  # consecutive windows decoded per segment, since a run decodes most windows consecutively
+BATCHES = 4  # measured at most,
+ENOUGH_SECONDS = 30.0  # or until the model has taken this long
 WARM_UP_TOKENS = 2
 
 
 def calibrate(
     segments: list[Segment], windowing: Windowing, model: ModelOptions, execution: ExecutionOptions, seed: int = 0
 ) -> Costs:
-    """Decodes and answers windows of a corpus in full batches, as one worker of the run would, but one after the other.
+    """Decodes and answers windows in full batches, as a worker of the run would, but without decoding ahead.
 
     Args:
-        segments: drawn from the corpus.
+        segments: segments drawn from the corpus.
         windowing: how files are cut into windows.
-        model: of the run that is planned.
-        execution: likewise; of a certain batch size.
-        seed: of which windows of a segment are taken.
+        model: the model options of the planned run.
+        execution: the execution options of the planned run, with a batch size.
+        seed: random seed for choosing windows of a segment.
 
     Raises:
         FavorError: if none of the windows can be decoded, or the model cannot be loaded.
@@ -52,7 +52,7 @@ def calibrate(
     torch.set_num_threads(worker_threads(execution.workers))
     identity = model.identity(windowing)
     spent, chosen = Tally(), _chosen(segments, random.Random(seed))
-    next(_decoded(chosen[:1], identity), None)  # a decoder that has just started is slow
+    next(_decoded(chosen[:1], identity), None)  # warm-up: a decoder that has just started is slow
     handler = _handler(identity, model.placement, model.generation, execution.batch_size)
     with timed("load", spent.add):
         loaded = handler.load_model()
@@ -62,7 +62,7 @@ def calibrate(
     windows = timed_items("decode", _decoded(chosen, identity), spent.add)
     while batch := list(itertools.islice(windows, execution.batch_size)):
         decoded += len(batch)
-        if not done:  # and so is a model
+        if not done:  # warm-up of the model
             list(_handler(identity, model.placement, warm_up, execution.batch_size).run_inference(batch, loaded))
         elif len(batch) < execution.batch_size:
             break
@@ -86,12 +86,12 @@ def calibrate(
 
 
 def worker_threads(workers: int) -> int:
-    """Returns how many threads a worker computes with: in a run of one, what torch chooses."""
+    """Returns how many threads a worker computes with; torch chooses the number for a single worker."""
     return torch.get_num_threads() if workers == 1 else max(1, (os.cpu_count() or 1) // workers)
 
 
 def computed_bytes(windowing: Windowing, model: ModelOptions, batch_size: int) -> int | None:
-    """Returns the memory that a worker needs on its device at most, as far as the model's card can say."""
+    """Returns the maximum device memory of a worker in bytes, or None if the model's card cannot compute it."""
     batch = Batch(
         windows=batch_size,
         seconds=math.ceil(windowing.longest_ms / 1000),
@@ -109,7 +109,7 @@ def _handler(
 
 
 def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
-    """Cuts a few neighbouring windows out of each segment."""
+    """Picks a few consecutive windows of each segment."""
     starts = [draw.randint(0, max(0, len(segment.jobs) - NEIGHBOURS)) for segment in segments]
     return [
         dataclasses.replace(segment, jobs=segment.jobs[start : start + NEIGHBOURS])
@@ -126,14 +126,14 @@ def _decoded(segments: list[Segment], identity: Identity) -> Iterator[Window]:
 
 
 def _start_seconds() -> float:
-    """Returns how long a process takes until it has imported what a worker needs."""
+    """Returns how many seconds a process takes to import what a worker needs."""
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import pipeline.reporting.report"], check=True)
     return time.perf_counter() - start
 
 
 def _peak_bytes(device: str) -> int:
-    """Returns the most that has been allocated on a GPU, or the most that this process has held in memory."""
+    """Returns the peak memory allocated on a GPU, or the peak resident memory of this process."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024

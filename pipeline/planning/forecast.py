@@ -1,4 +1,4 @@
-"""What a run will take, from what a few windows have taken: time, and money if a price is known."""
+"""Forecasting the time, and the cost if a price is known, of a run from measurements of a few windows."""
 
 import dataclasses
 from typing import Any
@@ -7,20 +7,20 @@ from favor.errors import FavorError
 from favor.io.rows import RowError, read_rows
 from pipeline.reporting.progress import format_duration
 
-PIPELINE_SECONDS = 1.5  # what Beam and the tables take, however small the run is
+PIPELINE_SECONDS = 1.5  # for Beam and the tables, however small the run is
 
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """What windows cost on this machine, measured on a sample of the corpus.
+    """The cost of windows on this machine, measured on a sample of the corpus.
 
     Attributes:
-        windows: how many were measured.
-        decode_seconds: of a window, in one process.
-        model_seconds: of a window in a full batch, with as many threads as a worker has.
-        model_cpu_seconds: the same, of all cores together.
-        load_seconds: loading the model, and whatever else a worker needs to start.
-        peak_bytes: of memory on the device, by one worker.
+        windows: number of windows measured.
+        decode_seconds: time to decode a window, in one process.
+        model_seconds: model time per window in full batches, with as many threads as a worker has.
+        model_cpu_seconds: CPU time of the model per window, over all cores.
+        load_seconds: time to load the model and to start a worker otherwise.
+        peak_bytes: peak memory of one worker on the device.
     """
 
     windows: int
@@ -33,13 +33,13 @@ class Costs:
 
 @dataclasses.dataclass(frozen=True)
 class RunShape:
-    """How a run is spread.
+    """How a run is distributed.
 
     Attributes:
-        windows: of the whole corpus.
+        windows: number of windows in the whole corpus.
         batch_size: windows per batch.
-        workers: processes on this machine.
-        cores: of this machine.
+        workers: number of processes on this machine.
+        cores: number of cores of this machine.
         shared_device: whether all workers compute on one GPU.
     """
 
@@ -52,12 +52,12 @@ class RunShape:
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """What a run will take.
+    """The predicted duration of a run.
 
     Attributes:
-        start_seconds: before the first window is decoded.
-        work_seconds: from there to the end.
-        held_up_by: ``decoding``, ``the model``, or ``the cores`` where both want more of them than there are.
+        start_seconds: time before the first window is decoded.
+        work_seconds: time from then to the end.
+        held_up_by: the bottleneck: ``decoding``, ``the model``, or ``the cores`` if both need more than there are.
     """
 
     start_seconds: float
@@ -66,24 +66,25 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """All in all."""
+        """The total duration."""
         return self.start_seconds + self.work_seconds
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it."""
+        """Returns all values as JSON values."""
         return {**dataclasses.asdict(self), "seconds": self.seconds}
 
 
 def forecast(costs: Costs, shape: RunShape, probe_seconds: float) -> Forecast:
-    """Adds up a run: each worker decodes beside its model, but only the first batch before and the last one behind.
+    """Predicts the duration of a run, in which each worker decodes in parallel with its model.
 
-    Workers share the windows. On a GPU they share the device too; on a CPU all of them together cannot use more cores
-    than there are.
+    Only the first batch is decoded while the model waits, and the last batch is answered when decoding is over. Workers
+    share the windows. On a GPU they share the device too; on a CPU all of them together cannot use more cores than
+    there are.
 
     Args:
-        costs: of a window.
-        shape: of the run.
-        probe_seconds: to list and probe the corpus, which each worker does.
+        costs: the measured cost of a window.
+        shape: how the run is distributed.
+        probe_seconds: time to list and probe the corpus, which each worker does.
     """
     mine = shape.windows / shape.workers
     batch = min(shape.batch_size, mine)
@@ -100,33 +101,33 @@ def forecast(costs: Costs, shape: RunShape, probe_seconds: float) -> Forecast:
 
 @dataclasses.dataclass(frozen=True)
 class Price:
-    """What a machine costs.
+    """The price of a machine.
 
     Attributes:
-        per_hour: of the whole machine.
-        currency: such as EUR.
+        per_hour: price per hour of the whole machine.
+        currency: name of the currency, such as EUR.
     """
 
     per_hour: float
     currency: str
 
     def of(self, seconds: float) -> float:
-        """Returns the money for so many seconds."""
+        """Returns the price of a number of seconds."""
         return self.per_hour * seconds / 3600
 
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What is told of a run that has not begun.
+    """The prediction for a run that has not started.
 
     Attributes:
-        model: its name.
-        device: where it computes.
-        costs: what was measured.
-        shape: how the run is spread.
-        forecast: what follows from both.
-        computed_bytes: of memory on the device at most, by arithmetic, for one worker; None if the card knows no rule.
-        price: of the machine, if it is known.
+        model: name of the model.
+        device: the device that it computes on.
+        costs: the measured cost of a window.
+        shape: how the run is distributed.
+        forecast: the predicted duration.
+        computed_bytes: computed maximum device memory of one worker; None if the card cannot compute it.
+        price: price of the machine, if known.
     """
 
     model: str
@@ -139,11 +140,11 @@ class Prediction:
 
     @property
     def money(self) -> float | None:
-        """What the run costs, if the machine's price is known."""
+        """The cost of the run, if the price of the machine is known."""
         return self.price.of(self.forecast.seconds) if self.price else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it."""
+        """Returns all values as JSON values."""
         return {**dataclasses.asdict(self), "forecast": self.forecast.to_dict(), "money": self.money}
 
     def __str__(self) -> str:
@@ -167,16 +168,16 @@ PRICE_COLUMNS = "machine, price_per_hour and currency"
 
 
 def read_price(path: str, machine: str) -> Price:
-    """Looks a machine up.
+    """Looks up the price of a machine in a file.
 
     Args:
-        path: CSV, JSON lines or Parquet with the columns ``machine``, ``price_per_hour`` and ``currency``; local or any
-            fsspec URL.
-        machine: its name in the file.
+        path: CSV, JSON lines or Parquet with the columns ``machine``, ``price_per_hour`` and ``currency``; a local path
+            or any fsspec URL.
+        machine: name of the machine in the file.
 
     Raises:
-        FavorError: if the file has no such machine, or is no such file.
-        OSError: if it cannot be read.
+        FavorError: if the file has no such machine, or is not a file of prices.
+        OSError: if the file cannot be read.
     """
     known = []
     for number, row in read_rows(path):

@@ -1,4 +1,4 @@
-"""What a corpus is, from the headers of its files: how many, how long, of which kinds, and what is wrong with some."""
+"""Surveying a corpus by the headers of its files: how many, how long, of which kinds, and what is wrong with some."""
 
 import collections
 import concurrent.futures
@@ -19,25 +19,25 @@ from transforms.rows import Failure, MediaRow
 THREADS = 2 * (os.cpu_count() or 1)  # half of them wait for a disk or a network
 FILES_AHEAD = 4 * THREADS
 EXAMPLES_PER_CODE = 3  # of each kind of failure
-MOST_SHOWN = 8  # codecs, sizes and so on in a line
-MOST_DISTINGUISHED = 1000  # of codecs and sizes that are told apart
-SEGMENTS = 64  # that are drawn from the whole corpus
-LATE_MS = 100  # sound that is further off its picture is seen to be
+MOST_SHOWN = 8  # codecs, or sizes, in a line
+MOST_DISTINGUISHED = 1000  # codecs, or sizes; any further ones are counted together
+SEGMENTS = 64  # drawn from the whole corpus
+LATE_MS = 100  # an offset of the sound that is noticeable
 
 Found = MediaRow | Segment | Failure
 
 
 class Survey:
-    """A corpus in figures; it takes the same memory however long the corpus is.
+    """Statistics of a corpus; memory does not grow with the corpus.
 
     Args:
-        seed: of the draw of segments.
+        seed: random seed for drawing segments.
 
     Attributes:
-        totals: files, bytes, milliseconds and windows.
-        rows: files by what they are: ``video``, ``audio``, ``sizes``, ``odd`` and ``failures``, then by value.
+        totals: total files, bytes, milliseconds and windows.
+        rows: number of files by property (``video``, ``audio``, ``sizes``, ``odd`` or ``failures``), then by value.
         examples: messages of the first failures of each code.
-        probe_seconds: that listing and probing have taken, one file after the other.
+        probe_seconds: time that listing and probing have taken, summed over the files.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -50,11 +50,11 @@ class Survey:
 
     @property
     def segments(self) -> list[Segment]:
-        """The segments that were drawn, in random order."""
+        """The drawn segments, in random order."""
         return [segment for *_, segment in sorted(self._drawn, key=lambda drawn: -drawn[0])]
 
     def add(self, found: Found) -> None:
-        """Takes a file, a segment of one, or a failure."""
+        """Adds a file, a segment of one, or a failure."""
         if isinstance(found, Failure):
             self.totals["files_failed"] += 1
             self.rows["failures"][found.code] += 1
@@ -100,7 +100,7 @@ class Survey:
         self.rows["odd"].update(_oddities(row))
 
     def _draw(self, segment: Segment) -> None:
-        """Keeps the segments of the largest keys, which are drawn so that each window is as likely as any other."""
+        """Keeps the segments with the largest random keys, weighted so that all windows are equally likely."""
         key = self._random.random() ** (1 / len(segment.jobs))
         push = heapq.heappush if len(self._drawn) < SEGMENTS else heapq.heappushpop
         push(self._drawn, (key, self.totals["segments"], segment))
@@ -114,13 +114,13 @@ def survey(
     seed: int = 0,
     tell: Callable[[Survey], None] = lambda survey: None,
 ) -> Survey:
-    """Lists and probes a corpus as a run does, by the same code, but several files at once.
+    """Lists and probes a corpus with the code of a run, but several files in parallel.
 
     Args:
-        patterns: what the corpus is.
-        lister: as in a run.
-        planner: likewise, with the same tally; each file gets a copy.
-        seed: of the draw of segments.
+        patterns: files, directories, globs and manifests.
+        lister: lists the files, as in a run.
+        planner: probes the files, as in a run, with the tally of the lister; each file gets a copy.
+        seed: random seed for drawing segments.
         tell: called after each file.
     """
     found = Survey(seed)
@@ -164,6 +164,6 @@ def _oddities(row: MediaRow) -> Iterator[str]:
 
 
 def _most(kinds: collections.Counter[str]) -> str:
-    told = [f"{name} {count}" for name, count in kinds.most_common(MOST_SHOWN)]
-    more = len(kinds) - len(told)
-    return ", ".join([*told, f"and {more} others"] if more else told) or "none"
+    shown = [f"{name} {count}" for name, count in kinds.most_common(MOST_SHOWN)]
+    more = len(kinds) - len(shown)
+    return ", ".join([*shown, f"and {more} others"] if more else shown) or "none"

@@ -1,1 +1,1 @@
-"""What people read of a run."""
+"""Reporting on runs to people."""

@@ -1,4 +1,4 @@
-"""Two runs side by side: which windows are answered otherwise, what fails now and did not before, and how fast."""
+"""Comparing two runs: which answers differ, which failures are new or resolved, and how fast the runs were."""
 
 import collections
 import dataclasses
@@ -25,7 +25,7 @@ TYPES = {"start_ms": pa.int64(), "end_ms": pa.int64()}
 COMPARED = {*KEY, "text", "created_at"}  # the columns that a table of texts has
 COLUMNS = ("table", *KEY, "text_a", "text_b", "what")
 SCHEMA = pa.schema([(name, TYPES.get(name, pa.string())) for name in COLUMNS])  # of the rows that differ
-# Of several rows of one window and question, which a file that has changed leaves behind, the latest counts.
+# A file that has changed leaves several rows of one window and question, of which the latest counts.
 JOIN = """
     WITH a AS (SELECT {rows}, arg_max(text, created_at) AS text FROM a_{table} GROUP BY ALL),
          b AS (SELECT {rows}, arg_max(text, created_at) AS text FROM b_{table} GROUP BY ALL)
@@ -34,7 +34,7 @@ JOIN = """
                 WHEN a.text = b.text THEN 'equal' ELSE 'changed' END AS what
     FROM a FULL JOIN b USING ({key}) ORDER BY {key}
 """
-# A failure of a whole file has no span, and most files have no id of a manifest; NULL would equal nothing in a join.
+# A failure of a whole file has no span, and most files have no entry id; in a join, NULL would equal nothing.
 SPAN = "uri, coalesce(entry_id, '') AS entry_id, coalesce(start_ms, -1) AS start_ms, coalesce(end_ms, -1) AS end_ms"
 FAILED = """
     SELECT a.uri IS NOT NULL AS before, b.uri IS NOT NULL AS now, readable.uri IS NOT NULL AS readable, count(*)
@@ -48,14 +48,14 @@ FAILED = """
 
 @dataclasses.dataclass
 class TableDiff:
-    """One table of two runs, joined on window and question.
+    """The comparison of one table of two runs, joined on window and question.
 
     Attributes:
-        equal: rows with the same text, to the letter.
-        changed: rows with another text.
-        only_a: rows that B lacks.
-        only_b: rows that A lacks.
-        words: the errors of B's words, where both have a text.
+        equal: number of rows with exactly the same text.
+        changed: number of rows with different texts.
+        only_a: number of rows that are missing in B.
+        only_b: number of rows that are missing in A.
+        words: word errors of B against A, over the rows in both.
         examples: the first rows that differ.
     """
 
@@ -68,11 +68,11 @@ class TableDiff:
 
     @property
     def different(self) -> int:
-        """Rows that are not the same in both."""
+        """The number of rows that differ."""
         return self.changed + self.only_a + self.only_b
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it."""
+        """Returns all values as JSON values."""
         words = {"words": self.words.words, "word_errors": self.words.errors, "word_error_rate": self.words.rate}
         return {**dataclasses.asdict(self), **words}
 
@@ -84,14 +84,14 @@ class TableDiff:
 
 @dataclasses.dataclass(frozen=True)
 class RunDiff:
-    """Two runs side by side.
+    """The comparison of two runs.
 
     Attributes:
         outputs: the directories of A and B.
-        settings: what was set otherwise for a table, as A and B have it; None where one does not say.
-        tables: by name.
-        failures: files and windows that are ``new`` in B, ``mended`` or the ``same``, or that B did not get to see.
-        times_real_time: the speed of A and B, or None where the last run into the output did nothing.
+        settings: by table, the settings that differ, with the values in A and B; None where one does not have it.
+        tables: the comparison of each table, by name.
+        failures: number of failures that are ``new`` in B, ``mended``, the ``same``, or of what B did not see.
+        times_real_time: the speed of A and B, or None if the last run into the output processed nothing.
     """
 
     outputs: tuple[str, str]
@@ -102,12 +102,12 @@ class RunDiff:
 
     @property
     def different(self) -> bool:
-        """Whether a row of a result or a failure is not the same in both."""
+        """Whether any result or failure differs."""
         changed_failures = sum(count for name, count in self.failures.items() if name != "same")
         return bool(changed_failures or sum(table.different for table in self.tables.values()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it."""
+        """Returns all values as JSON values."""
         return {**dataclasses.asdict(self), "tables": {name: table.to_dict() for name, table in self.tables.items()}}
 
     def __str__(self) -> str:
@@ -121,22 +121,22 @@ class RunDiff:
         if before and after:
             speed = f"{before:.1f} and {after:.1f} seconds of video per second: {after / before:.2f} times"
             lines.append(("speed", speed))
-        told = [f"{name:10} {text}" for name, text in lines]
-        return "\n".join([*told, *(_shown(row) for table in self.tables.values() for row in table.examples)])
+        facts = [f"{name:10} {text}" for name, text in lines]
+        return "\n".join([*facts, *(_shown(row) for table in self.tables.values() for row in table.examples)])
 
 
 def compare(a: str, b: str, take: Callable[[pa.Table], None] = lambda rows: None) -> RunDiff:
-    """Joins the tables of two runs; memory does not grow with the rows.
+    """Compares the tables of two runs; memory does not grow with the rows.
 
-    Texts are compared to the letter; for the word error rate case, punctuation and spaces do not count.
+    Texts are compared exactly; the word error rate ignores case, punctuation and spaces.
 
     Args:
         a: the output of a run, the reference.
-        b: the output of another.
-        take: gets the rows that differ, as ``SCHEMA`` has them, in order.
+        b: the output of another run.
+        take: called with the rows that differ, in order, with the columns of ``SCHEMA``.
 
     Raises:
-        FavorError: if one of them is no output of a run, or its tables have no such columns.
+        FavorError: if one of them is not the output of a run, or neither holds tables of texts.
         OSError: if one cannot be read.
     """
     outputs = {"a": open_output(a), "b": open_output(b)}
@@ -156,7 +156,7 @@ def compare(a: str, b: str, take: Callable[[pa.Table], None] = lambda rows: None
 
 
 def _comparable(outputs: Mapping[str, OutputReader]) -> list[str]:
-    """Returns the tables of texts that one of the outputs has.
+    """Returns the names of the tables of texts that any of the outputs holds.
 
     Raises:
         FavorError: if there are none.
@@ -172,7 +172,7 @@ def _comparable(outputs: Mapping[str, OutputReader]) -> list[str]:
 def _differing_settings(
     a: OutputReader, b: OutputReader, tables: Iterable[str]
 ) -> dict[str, dict[str, tuple[Any, Any]]]:
-    """Returns what was set otherwise for the tables that are in both outputs."""
+    """Returns the settings that differ, for the tables that are in both outputs."""
     both = [name for name in tables if name in a.settings and name in b.settings]
     found = {
         table: {name: (old, new) for name, old, new in differences(a.settings[table], b.settings[table])}
@@ -213,7 +213,7 @@ def _speed(output: OutputReader) -> float | None:
 
 
 def _sides(before: Any, after: Any) -> str:
-    """Says what a setting is in A and in B; not every schema has the same ones."""
+    """Formats the values of a setting in A and B; it may be missing in one, as schemas differ in their settings."""
     if before is None or after is None:
         return f"{before} in A only" if after is None else f"{after} in B only"
     return f"{before} in A, {after} in B"

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, a line now and then elsewhere."""
+"""Showing progress: a bar on a terminal, otherwise an occasional line."""
 
 import contextlib
 import sys
@@ -16,13 +16,13 @@ LINE_SECONDS = 15.0
 
 
 class Bar:
-    """A tqdm bar: windows done of windows known, speed in multiples of real time, failures."""
+    """A tqdm bar: windows done of windows planned, speed in multiples of real time, failures."""
 
     def __init__(self, stream: TextIO) -> None:
         self._bar = tqdm(total=0, unit="window", file=stream, dynamic_ncols=True)
 
     def show(self, counts: Counts, seconds: float) -> None:
-        """Draws the bar anew."""
+        """Updates the bar."""
         self._bar.total = counts.windows_planned
         self._bar.n = counts.windows_done
         self._bar.set_postfix_str(f"{counts.times_real_time(seconds):.1f} x real time, {counts.failures} failed")
@@ -33,7 +33,7 @@ class Bar:
 
 
 class Lines:
-    """A line at most every quarter of a minute, and only when something has changed."""
+    """Lines of progress, at most one every 15 seconds, and only if something has changed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -50,7 +50,7 @@ class Lines:
         print(f"{done} of {counts.windows_planned} windows, {speed}", file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Does nothing: lines need no closing."""
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def shown(counts: Callable[[], Counts], stream: TextIO = sys.stderr) -> Iterator
     """Shows progress while the block runs.
 
     Args:
-        counts: returns the present counts; called from another thread.
+        counts: returns the current counts; called from another thread.
         stream: a terminal gets a bar, anything else gets lines.
     """
     display: Bar | Lines = Bar(stream) if stream.isatty() else Lines(stream)
@@ -80,7 +80,7 @@ def shown(counts: Callable[[], Counts], stream: TextIO = sys.stderr) -> Iterator
 
 
 def format_duration(seconds: float) -> str:
-    """Says a time as people do: ``45 s``, ``12 min``, ``3 h 20 min``, ``2 d 4 h``."""
+    """Formats a duration for people: ``45 s``, ``12 min``, ``3 h 20 min``, ``2 d 4 h``."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""What a run has done, in figures that must add up."""
+"""The report of a finished run, whose figures must add up."""
 
 import dataclasses
 import datetime
@@ -22,15 +22,15 @@ WINDOW_COUNTS = ("planned", "succeeded", "failed", "skipped", "failed_before")
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The end of a run.
+    """The figures of a finished run.
 
     Attributes:
-        options: what was to be done.
-        counts: what was counted on the way.
-        rows: rows in each table, those of earlier runs included.
-        started: when it began, in UTC.
-        seconds: how long it took.
-        table_seconds: how much of that was building the tables.
+        options: the options of the run.
+        counts: the final counts.
+        rows: number of rows in each table, including those of earlier runs.
+        started: start time, in UTC.
+        seconds: duration of the run.
+        table_seconds: part of the duration that was spent on building the tables.
     """
 
     options: RunOptions
@@ -42,22 +42,22 @@ class Summary:
 
     @property
     def files(self) -> int:
-        """Files and names in the corpus, readable or not."""
+        """The number of files and names in the corpus, readable or not."""
         return sum(self.counts[f"files_{end}"] for end in ("readable", "failed", "failed_before"))
 
     @property
     def missing(self) -> int:
-        """Windows that had no end at all: 0, or rows were lost."""
+        """The number of windows without any outcome; if it is not 0, rows were lost."""
         return self.counts.windows_planned - self.counts.windows_done
 
     @property
     def verdict(self) -> str:
-        """What held the run up, in one sentence."""
+        """The bottleneck of the run, in one sentence."""
         cores = os.cpu_count() if self.options.execution.runner == LOCAL_RUNNER else None
         return verdict(self.counts, self.options.execution.batch_size, self.options.execution.workers, cores)
 
     def report(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it; seconds of stages and waits are sums over the workers."""
+        """Returns all figures as JSON values; seconds of stages and waits are sums over the workers."""
         waits = {name: self.counts.seconds(f"wait_for_{name}") for name in ("windows", "model")}
         return {
             "verdict": self.verdict,
@@ -77,11 +77,11 @@ class Summary:
         }
 
     def write(self, storage: OutputDirectory) -> None:
-        """Puts the report into the output."""
+        """Writes the report to the output."""
         storage.write(json.dumps(self.report(), indent=2).encode(), REPORT_FILE)
 
     def why_nothing(self) -> str:
-        """Says why no file was read, in the words of the first failure in the output if there is one."""
+        """Returns why no file was read: the message of the first failure in the output, if there is one."""
         failures = open_output(self.options.output.directory).table(FAILURES)
         for row in failures.head(1, columns=["message"]).to_pylist():
             return f"no file could be read; the first failure: {row['message']}"
@@ -122,7 +122,7 @@ class Summary:
 
 
 def machine_facts(device: str) -> dict[str, Any]:
-    """Describes this machine.
+    """Returns a description of this machine.
 
     Args:
         device: ``auto`` or a torch device.
@@ -130,7 +130,7 @@ def machine_facts(device: str) -> dict[str, Any]:
     Raises:
         FavorError: if there is no such device.
     """
-    import torch  # what can be wrong with a run is found before it takes seconds to import
+    import torch  # takes seconds to import, so errors of the user are found before
 
     from favor.models.placement import choose_device
 
@@ -149,7 +149,7 @@ def machine_facts(device: str) -> dict[str, Any]:
 
 
 def _cpu_name() -> str:
-    """Returns what Linux calls the processor, or elsewhere what Python does."""
+    """Returns the name of the processor according to Linux, or elsewhere according to Python."""
     table = Path("/proc/cpuinfo")
     lines = table.read_text(encoding="utf-8").splitlines() if table.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

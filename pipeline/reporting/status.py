@@ -1,4 +1,4 @@
-"""How a run is getting on, told from its output alone: from another shell, or from another machine."""
+"""The status of a run, from its output alone, so that it can be read from another shell or machine."""
 
 import dataclasses
 import datetime
@@ -13,21 +13,21 @@ from pipeline.reporting.progress import format_duration
 from transforms.counts import ENDS
 
 AGAIN = "the same command goes on where it stopped"
-# What filesystems call the time of a file's last change.
+# The names that filesystems use for a file's modification time.
 MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """A run as its output shows it; times are seconds since 1970.
+    """The status of a run; times are in seconds since 1970.
 
     Attributes:
         output: the output directory.
         settings: the model and its settings, by table.
-        progress: what the run has told last.
-        now: when it was read.
-        written: when rows came last, if the run has been silent; None if it has not, or there are none.
-        verdict: what held the run up, once it is done.
+        progress: the last heartbeat of the run.
+        now: the time at which the status was read.
+        written: time of the last rows, if the run is silent; None if it is not, or there are no rows.
+        verdict: the bottleneck of the run, once it is done.
     """
 
     output: str
@@ -39,29 +39,29 @@ class Status:
 
     @property
     def silence(self) -> float:
-        """Seconds since the run was last heard of; clocks of two machines may differ a little."""
+        """The seconds since the last heartbeat; never negative, though the clocks of two machines may differ."""
         return max(0.0, self.now - self.progress.updated)
 
     @property
     def alive(self) -> bool:
-        """Whether the run seems to go on: it told so lately, or rows came though the process that tells is gone."""
+        """Whether the run seems active: it has a recent heartbeat, or recent rows without one."""
         patience = MISSED_TO_BE_SILENT * self.progress.every_seconds
         heard = min(self.silence, self.now - (self.written or 0))
         return self.progress.state == RUNNING and heard <= patience
 
     @property
     def windows_left(self) -> int:
-        """Windows that have had no end yet."""
+        """The number of planned windows that are not done yet."""
         return self.progress.counts.windows_planned - self.progress.counts.windows_done
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at the present speed, or None if that is not known."""
+        """The seconds that the remaining windows take at the recent speed, or None if unknown."""
         rate = self.progress.windows_per_second
         return self.windows_left / rate if rate and self.alive else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything as JSON can hold it."""
+        """Returns all values as JSON values."""
         derived = {name: getattr(self, name) for name in ("alive", "silence", "windows_left", "seconds_left")}
         return {**dataclasses.asdict(self), "progress": self.progress.to_dict(), **derived}
 
@@ -80,7 +80,7 @@ class Status:
         return "\n".join(f"{name:<10} {text}" for name, text in lines.items())
 
     def _models(self) -> str:
-        """Names the model; where it is not the same for all tables, the tables too."""
+        """Names the model, or each model with its tables if there are several."""
         tables: dict[str, list[str]] = {}
         for table, made in self.settings.items():
             tables.setdefault(f"{made.get('model')} ({made.get('model_revision')})", []).append(table)
@@ -94,7 +94,7 @@ class Status:
         ends = ", ".join(f"{counts[f'windows_{end}']} {end}" for end in ENDS)
         speed = counts.times_real_time(progress.updated - progress.started)
         rate = progress.windows_per_second
-        pace = f"{rate * 60:.1f} windows a minute of late, " if rate else ""
+        pace = f"{rate * 60:.1f} windows a minute recently, " if rate else ""
         return {
             "windows": f"{done} of {planned} ({done / max(planned, 1):.0%}): {ends}",
             "failures": f"{counts.failures}, {counts['files_failed']} of them whole files",
@@ -114,13 +114,13 @@ class Status:
 
 
 def read_status(output: str) -> Status:
-    """Reads how the run that writes, or wrote, this output is getting on.
+    """Reads the status of the run that is writing, or has last written, an output.
 
     Args:
-        output: a local path or any fsspec URL.
+        output: the output directory, a local path or any fsspec URL.
 
     Raises:
-        FavorError: if no run has left its traces there.
+        FavorError: if no run has written to the output.
         OSError: if the output cannot be read.
     """
     opened = open_output(output)
@@ -133,7 +133,7 @@ def read_status(output: str) -> Status:
 
 
 def _last_part(storage: OutputDirectory) -> float | None:
-    """Returns when the journal last got a part, or None if it has none."""
+    """Returns the modification time of the journal's latest part, or None if it has none."""
     filesystem = storage.filesystem
     filesystem.invalidate_cache()
     try:
@@ -144,7 +144,7 @@ def _last_part(storage: OutputDirectory) -> float | None:
 
 
 def _modified(info: dict[str, Any]) -> float | None:
-    """Returns when a file changed last; filesystems say it as a number, a time or text."""
+    """Returns the modification time of a file, which filesystems give as a number, a datetime or text."""
     value = next((info[key] for key in MODIFIED_KEYS if info.get(key) is not None), None)
     if isinstance(value, str):
         value = datetime.datetime.fromisoformat(value)

@@ -129,7 +129,8 @@ def test_a_window_that_kills_its_worker_every_time_is_put_aside(with_white, tmp_
     build(journal, with_white.corpus.tables)
     (row,) = pd.read_parquet(tmp_path / "out" / "failures").to_dict("records")
     assert (row["code"], row["stage"], row["attempt"]) == (WORKER_CRASHED, "generate", 1)
-    assert "white.mkv: put aside; 2 processes died as the model saw it, last status -9" in row["message"]
+    message = "white.mkv: skipped; 2 processes died while the model was processing it, last status -9"
+    assert message in row["message"]
     assert pd.read_parquet(tmp_path / "out" / "captions").uri.nunique() == 12
 
 
