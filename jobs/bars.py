@@ -1,4 +1,4 @@
-"""A bar on the terminal for work that is counted in bytes."""
+"""Progress bars on the terminal for importing and training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from favor.importing.writing import ByteProgress
 
 
 class ByteBar(ByteProgress):
-    """Shows each stage as a bar of its own, on a terminal only."""
+    """A bar for each stage of an import, shown only on a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -22,17 +22,17 @@ class ByteBar(ByteProgress):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the last bar."""
+        """Closes the last bar."""
         if self._bar is not None:
             self._bar.close()
 
     def start(self, what: str, total: int) -> None:
-        """Begins a bar."""
+        """Starts a new bar."""
         self.__exit__(None, None, None)
         self._bar = tqdm(total=total, desc=what, unit="B", unit_scale=True, disable=None)
 
     def advance(self, count: int) -> None:
-        """Moves the bar on by so many bytes."""
+        """Advances the bar by a number of bytes."""
         self._bar.update(count)
 
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class TrainingBar:
-    """Shows steps, loss and examples per second, on a terminal only."""
+    """A bar of steps, loss and examples per second, shown only on a terminal."""
 
     def __init__(self) -> None:
         self._bar = tqdm(unit="step", disable=None)
@@ -52,16 +52,16 @@ class TrainingBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends the bar."""
+        """Closes the bar."""
         self._bar.close()
 
     def __call__(self, position: Position, values: dict[str, Any], total: int) -> None:
         """Moves the bar to a position.
 
         Args:
-            position: of the training.
-            values: of a record.
-            total: steps of all stages.
+            position: position in the training.
+            values: values of a record; without a loss, the bar does not change.
+            total: number of steps of all stages.
         """
         if "loss" not in values:
             return

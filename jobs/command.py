@@ -1,4 +1,4 @@
-"""What all commands share: how they end, and how they say what a user or a machine has done wrong."""
+"""What all commands share: exit codes, and the reporting of errors in one line."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ INTERRUPTED = "interrupted; the same command goes on where it stopped"
 
 
 class ExitCode(enum.IntEnum):
-    """The status with which a command ends.
+    """The exit status of a command.
 
     Attributes:
-        DONE: everything that was asked for is done; windows and files that failed have rows in ``failures``.
+        DONE: everything requested is done; windows and files that failed have rows in ``failures``.
         FAILED: something outside this code is wrong, no file could be read, rows were lost, or the user interrupted;
-            one line on standard error says what. What a run has done by then is kept.
-        USAGE: the words of the command line are wrong; nothing was read or written.
+            one line on standard error says which. What a run has done by then is kept.
+        USAGE: the command line is invalid; nothing was read or written.
         STOPPED_WATCHING: the user interrupted ``favor status --watch``.
     """
 
@@ -28,12 +28,12 @@ class ExitCode(enum.IntEnum):
 
 
 class ComparisonExitCode(enum.IntEnum):
-    """The status with which ``favor diff --exit-code`` ends, which is that of the tool diff.
+    """The exit status of ``favor diff --exit-code``, which is that of the tool diff.
 
     Attributes:
         SAME: nothing differs.
-        DIFFERENT: a row or a failure is not the same in both.
-        TROUBLE: the two could not be compared; one line on standard error says why.
+        DIFFERENT: a row or a failure differs.
+        TROUBLE: the two outputs could not be compared; one line on standard error says why.
     """
 
     SAME = 0
@@ -42,10 +42,12 @@ class ComparisonExitCode(enum.IntEnum):
 
 
 class FavorCommand(click.Command):
-    """A command that says in one line whatever a user or a machine can do wrong.
+    """A command that reports errors of the user or the environment in one line.
 
     Args:
-        interrupted: what is said when the user interrupts.
+        *arguments: passed to `click.Command`.
+        interrupted: the message when the user interrupts.
+        **attributes: passed to `click.Command`.
     """
 
     def __init__(self, *arguments: Any, interrupted: str = "interrupted", **attributes: Any) -> None:
@@ -56,7 +58,7 @@ class FavorCommand(click.Command):
         """Runs the command.
 
         Raises:
-            click.ClickException: for what is outside this code.
+            click.ClickException: for any error that is not a bug, and when the user interrupts.
         """
         from favor.errors import FavorError
         from favor.io.stores import store_errors

@@ -1,4 +1,4 @@
-"""The command ``favor``; what a subcommand needs is imported only when it runs."""
+"""The command ``favor``, which imports what a subcommand needs only when it runs."""
 
 import importlib
 
@@ -7,7 +7,7 @@ import click
 from favor import __version__
 from pipeline.execution.environment import set_up
 
-# Each subcommand and the module that holds it.
+# Subcommands and their modules, in the order of the help text.
 COMMANDS = {
     "caption": "run.caption",
     "qa": "run.qa",
@@ -22,14 +22,14 @@ COMMANDS = {
 
 
 class JobGroup(click.Group):
-    """Finds a subcommand NAME as ``NAME_command`` in its module."""
+    """A group that finds subcommand NAME as ``NAME_command`` in its module."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """Returns the subcommands in the order in which they are told."""
+        """Returns the names of the subcommands in the order of the help text."""
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Returns a subcommand."""
+        """Returns a subcommand, or None if there is no such one."""
         if name not in COMMANDS:
             return None
         return getattr(importlib.import_module(f"jobs.{COMMANDS[name]}"), f"{name}_command")

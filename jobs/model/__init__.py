@@ -1,1 +1,1 @@
-"""Commands that make models and what they learn from."""
+"""Commands that make models and training data."""

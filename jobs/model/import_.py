@@ -1,4 +1,4 @@
-"""``favor import``: released files, or random weights, become a model folder."""
+"""``favor import``: makes a model folder of released files, or of random weights."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 SOURCES = {
     "delta": "The trained parameters.",
     "eva": "The ViT, eva_vit_g.pth.",
-    "instructblip": "The image Q-Former's file, or InstructBLIP's hub folder, which replaces --eva too.",
+    "instructblip": "The file of the image Q-Former, or InstructBLIP's hub folder, which replaces --eva too.",
     "whisper": "Folder of the speech encoder.",
     "llm": "Folder of the LLM and its tokenizer.",
-    "bert": "Folder of the questions' vocabulary.",
+    "bert": "Folder of the vocabulary of the questions.",
     "beats": "The sound-event encoder.",
 }
 
 
 def source_options(command: Any) -> Any:
-    """Adds an option for each source to the command."""
+    """Adds an option for each source to a command."""
     for name, text in reversed(SOURCES.items()):
         command = click.option(f"--{name}", metavar="SOURCE", help=text)(command)
     return command
@@ -34,10 +34,12 @@ def source_options(command: Any) -> Any:
 @click.command("import", cls=FavorCommand, interrupted="interrupted; nothing was written")
 @click.argument("preset", required=False)
 @source_options
-@click.option("--config", "config_file", metavar="FILE", help="JSON values in place of the preset's.")
+@click.option("--config", "config_file", metavar="FILE", help="JSON file of values that replace the preset's.")
 @click.option("--merge-lora", is_flag=True, help="Add the adapters to the LLM's weights.")
 @click.option(
-    "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), help="Of the weights; as released if not given."
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Type of the weights.  [default: as released]",
 )
 @click.option(
     "--shard-size",
@@ -45,20 +47,20 @@ def source_options(command: Any) -> Any:
     show_default=True,
     metavar="GB",
     type=click.FloatRange(0.001),
-    help="Largest file of weights.",
+    help="Maximum size of a file of weights.",
 )
-@click.option("--random", "random_preset", metavar="PRESET", help="Make random weights of this preset instead.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the random weights.")
-@click.option("-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="The model folder.")
-@click.option("--overwrite", is_flag=True, help="Replace a model folder that is there already.")
-@click.option("--list", "listing", is_flag=True, help="Say what each preset is made of, and where that is published.")
+@click.option("--random", "random_preset", metavar="PRESET", help="Make a model of this preset with random weights.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the random weights.")
+@click.option("-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="The model folder to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing model folder.")
+@click.option("--list", "listing", is_flag=True, help="List what each preset is made of, and where it is published.")
 def import_command(
     preset: str | None, random_preset: str | None, listing: bool, output: Path | None, **options: Any
 ) -> None:
-    """Makes a model folder of the released files of PRESET, which --model of the other commands takes.
+    """Makes a model folder from the released files of PRESET, for --model of the other commands.
 
     A SOURCE is a path, any fsspec URL, or OWNER/REPOSITORY or OWNER/REPOSITORY/FILE on the hub. Pickles are read
-    without running code in them, every tensor is accounted for, and if anything is wrong nothing is written.
+    without running the code in them. Every tensor is accounted for; if anything is wrong, nothing is written.
 
     \b
     Examples:
@@ -88,7 +90,7 @@ def _list() -> None:
 
 
 def _import(preset: str | None, random_preset: str | None, output: Path, options: dict[str, Any]) -> None:
-    """Checks the words first, then imports."""
+    """Imports a model after checking the command line, which does not need torch."""
     from favor.importing.releases import check_random, recipe
 
     given = {name: options[name] for name in SOURCES if options[name] is not None}

@@ -1,4 +1,4 @@
-"""``favor synthesize``: clips of the generated world, with everything that is true of them."""
+"""``favor synthesize``: writes clips of the generated world with questions and their answers."""
 
 from __future__ import annotations
 
@@ -12,16 +12,25 @@ SPLIT_NAMES = ("train", "validation", "test")
 
 
 @click.command("synthesize", cls=FavorCommand, interrupted=INTERRUPTED)
-@click.option("-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The folder.")
-@click.option("--clips", default=100, show_default=True, type=click.IntRange(1), metavar="N", help="How many.")
-@click.option("--split", default="test", show_default=True, type=click.Choice(SPLIT_NAMES), help="Which clips.")
-@click.option("--seed", type=click.IntRange(0), metavar="S", help="Other clips than those of the split's own seed.")
+@click.option(
+    "-o", "--output", required=True, metavar="DIR", type=click.Path(path_type=Path), help="The folder to write."
+)
+@click.option("--clips", default=100, show_default=True, type=click.IntRange(1), metavar="N", help="Number of clips.")
+@click.option(
+    "--split",
+    default="test",
+    show_default=True,
+    type=click.Choice(SPLIT_NAMES),
+    help="The split that the clips belong to.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), metavar="S", help="Generate other clips.  [default: the split's own seed]"
+)
 def synthesize_command(output: Path, clips: int, split: str, seed: int | None) -> None:
     """Writes clips of a generated world with questions whose answers are known, for all tasks of AVEB.
 
     The folder holds clips/, manifest.jsonl (the corpus), questions.jsonl (for favor qa) and references.jsonl (the
-    answers). The same command goes on where an interrupted run stopped, and a larger N adds clips. Splits never share
-    a clip.
+    answers). The same command continues an interrupted run, and a larger N adds clips. Splits never share a clip.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``favor train``: a recipe becomes a trained model folder."""
+"""``favor train``: trains a model according to a recipe."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from jobs.command import FavorCommand
     type=click.Path(path_type=Path),
     help="Checkpoints and records; the trained model is DIR/model.",
 )
-@click.option("--init", metavar="MODEL", help="Start from this model folder in place of the recipe's.")
-@click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after so many steps of all stages.")
+@click.option("--init", metavar="MODEL", help="Start from this model folder instead of the recipe's.")
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Stop after N steps, counted over all stages.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu"]), help="Where to train.")
-@click.option("--overwrite", is_flag=True, help="Start anew instead of going on at the last checkpoint.")
+@click.option("--overwrite", is_flag=True, help="Start from scratch instead of continuing at the last checkpoint.")
 def train_command(
     recipe: Path, output: Path, init: str | None, steps: int | None, device: str, overwrite: bool
 ) -> None:
-    """Trains a model as RECIPE, a TOML or JSON file, says.
+    """Trains a model according to RECIPE, a TOML or JSON file.
 
-    A run that was interrupted goes on at its last checkpoint and ends with the very weights that it would have had.
-    With several GPUs, start it by accelerate launch.
+    An interrupted run continues at its last checkpoint and ends with exactly the weights of an uninterrupted one. On
+    several GPUs, start it with accelerate launch.
 
     \b
     Examples:

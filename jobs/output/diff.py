@@ -1,4 +1,4 @@
-"""``favor diff``: two runs side by side."""
+"""``favor diff``: compares two runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Trouble(click.ClickException):
-    """An error whose exit status is not that of a difference."""
+    """An error with an exit status that differs from that of a difference."""
 
     exit_code = ComparisonExitCode.TROUBLE
 
@@ -24,15 +24,15 @@ class Trouble(click.ClickException):
 @click.command("diff", cls=FavorCommand)
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("-o", "--output", metavar="FILE", help="Write the rows that differ here: .parquet or .jsonl.")
-@click.option("--exit-code", is_flag=True, help="End with status 1 if anything differs, and 2 if there is trouble.")
-@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
+@click.option("-o", "--output", metavar="FILE", help="Write the rows that differ to FILE, .parquet or .jsonl.")
+@click.option("--exit-code", is_flag=True, help="Exit with status 1 if anything differs, and 2 on an error.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def diff_command(a: str, b: str, output: str | None, exit_code: bool, as_json: bool) -> None:
     """Compares the outputs of two runs, A and B, window by window and question by question.
 
-    It tells how many texts are equal, changed, or in one of them only; the word error rate of B against A, for which
-    case, punctuation and spaces do not count; failures that are new or mended; and the speed of both. A and B are
-    directories, local or any fsspec URL. The status is 0 unless --exit-code is given.
+    Prints how many texts are equal, changed, or only in one of them; the word error rate of B against A, which ignores
+    case, punctuation and spaces; failures that are new or mended; and the speed of both. A and B are directories, local
+    or any fsspec URL. The exit status does not depend on the differences unless --exit-code is given.
 
     \b
     Examples:
@@ -56,7 +56,7 @@ def diff_command(a: str, b: str, output: str | None, exit_code: bool, as_json: b
 
 @contextlib.contextmanager
 def _written(output: str | None) -> Iterator[Callable[[pa.Table], None]]:
-    """Opens the file of the rows that differ; it appears when all of them are in it."""
+    """Opens the file of the rows that differ, which appears when it is complete."""
     import fsspec
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""``favor status``: how a run is getting on."""
+"""``favor status``: shows the progress of a run."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ WATCH_SECONDS = 5.0
 
 @click.command("status", cls=FavorCommand)
 @click.argument("output", metavar="DIR")
-@click.option("--watch", is_flag=True, help="Tell it every five seconds until the run is over.")
-@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object on a line.")
+@click.option("--watch", is_flag=True, help="Print the status every five seconds until the run is over.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on a line.")
 def status_command(output: str, watch: bool, as_json: bool) -> None:
-    """Says how the run that writes into DIR is getting on, from any shell or machine that can read DIR.
+    """Shows the progress of the run that writes to DIR, from any shell or machine that can read DIR.
 
-    DIR is a run's --output, local or any fsspec URL. A run tells of itself there every few seconds.
+    DIR is the --output of a run, local or any fsspec URL. The run updates its status there every few seconds.
 
     \b
     Examples:

@@ -1,1 +1,1 @@
-"""Commands that read a corpus."""
+"""Commands that process or survey a corpus."""

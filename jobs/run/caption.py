@@ -1,4 +1,4 @@
-"""``favor caption``: a caption for every window of a corpus."""
+"""``favor caption``: writes a caption for every window of a corpus."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("caption", cls=RunCommand, interrupted=INTERRUPTED)
-@click.option("--prompt", default="", help="What the model is asked for.  [default: in the words of its card]")
+@click.option("--prompt", default="", help="Prompt for the captions.  [default: the one of the model's card]")
 @click.option("--transcribe", is_flag=True, help="Write transcripts too.")
 @corpus_options
 @output_options
@@ -42,7 +42,7 @@ def caption_command(
     execution: ExecutionOptions,
     overwrite: bool,
 ) -> None:
-    """Writes captions of the videos, sounds and images in CORPUS.
+    """Writes captions for the videos, sounds and images in CORPUS.
 
     CORPUS is any mix of files, directories (searched for media), globs and manifests (.jsonl, .csv or .parquet with at
     least a column "uri"), local or any fsspec URL.

@@ -1,4 +1,4 @@
-"""The run itself, as the commands that run the pipeline share it."""
+"""Executing a run, shared by the commands that run the pipeline."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def execute(
     """Runs the pipeline and prints the summary.
 
     Args:
-        questions: what is asked about every window; those without a text in the words of the model's card.
+        questions: what is asked about every window; those without a text get the prompt of the model's card.
         corpus: what is read.
-        model: which model answers.
-        output: where the rows go.
-        execution: who does the work.
-        overwrite: throw away what the output holds.
+        model: which model answers, and how.
+        output: where the rows are written.
+        execution: how the work is executed.
+        overwrite: delete what the output holds.
 
     Raises:
         click.ClickException: if no file could be read, or rows were lost.
-        FavorError: for everything else that a user or a machine can do wrong.
+        FavorError: for any other error of the user or the environment.
     """
     from pipeline.inputs import worded
     from pipeline.options import RunOptions
@@ -46,6 +46,6 @@ def execute(
     summary = run(options, overwrite)
     click.echo(str(summary))
     if summary.missing:
-        raise click.ClickException(f"{summary.missing} windows came to no end: rows were lost")
+        raise click.ClickException(f"{summary.missing} windows have no outcome: rows were lost")
     if not summary.counts["files_readable"]:
         raise click.ClickException(summary.why_nothing())

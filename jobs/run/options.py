@@ -1,4 +1,4 @@
-"""Options of the commands that run the pipeline, in groups; each group becomes one value."""
+"""Groups of options for the commands that run the pipeline; each group is passed as one value."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Command = Callable[..., None]
 
 
 class OptionGroup:
-    """Adds options to a command, which gets one value in place of them.
+    """A decorator that adds options to a command, to which it passes one value instead of them.
 
-    Values are made when the command runs, those of the uppermost decorator first.
+    Values are built when the command runs, in the order of the decorators from the top.
 
     Args:
-        name: of the argument by which the command gets the value.
-        build: makes the value; its parameters are the names of the options.
-        options: click's decorators.
-        lazy: whether the command gets a function that makes the value.
+        name: the argument of the command that receives the value.
+        build: builds the value; its parameters are the names of the options.
+        *options: click's decorators.
+        lazy: whether the command receives a function that builds the value.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class OptionGroup:
 
 
 class RunCommand(FavorCommand):
-    """A command that hands everything behind ``--`` to Beam, as if it were an option ``beam_options``."""
+    """A command that passes everything after ``--`` to Beam, as if it were an option ``beam_options``."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Sets Beam's options aside before click sees them."""
+        """Removes Beam's options before click parses the rest."""
         beam_options: tuple[str, ...] = ()
         if "--" in args:
             split = args.index("--")
@@ -84,7 +84,7 @@ class BatchSize(click.ParamType):
 
 
 class Percent(click.ParamType):
-    """A share such as ``1%``, as a number from 0 to 1."""
+    """A percentage such as ``1%``, as a number from 0 to 1."""
 
     name = "percent"
 
@@ -123,10 +123,10 @@ def build_corpus(
     seed: int,
     limit: int | None,
 ) -> CorpusOptions:
-    """Says what is read; what is wrong with it at first sight is found here.
+    """Returns what is read, after quick checks of it.
 
     Raises:
-        FavorError: if none of the files is there, a manifest is wrong, or an extra is missing.
+        FavorError: if none of the files exists, a manifest is invalid, or an extra is not installed.
     """
     from favor.media.corpus.selection import Selection
     from favor.media.sampling import SCENES, Windowing
@@ -156,28 +156,28 @@ corpus_options = OptionGroup(
         default=30.0,
         show_default=True,
         type=click.FloatRange(0.5, 3600),
-        help="What the model sees at once.",
+        help="Length of a window, which the model sees at once.",
     ),
     click.option(
         "--split",
         default="fixed",
         show_default=True,
         type=click.Choice(["fixed", "scenes"]),
-        help="Where windows end: at multiples of their length, or at the scene boundary nearest to it, which makes"
-        " them half to one and a half times as long.  [scenes: pip install '.[scenes]']",
+        help="Where windows end: at multiples of their length, or at the scene boundary nearest to it, so that they"
+        " are half to one and a half times as long.  [scenes: pip install '.[scenes]']",
     ),
     click.option(
         "--audio-track",
         type=click.IntRange(0),
         metavar="N",
-        help="Which audio stream of a file is heard, counted from 0.  [default: the one that the file marks]",
+        help="Index of the audio stream to use, from 0.  [default: the one that the file marks as default]",
     ),
     click.option(
         "--exclude",
         multiple=True,
         metavar="GLOB",
         callback=lambda context, option, value: _globs(value),
-        help="Leave these out: '*.wav', a directory's name, 'raw/*.mov'.",
+        help="Leave out matching files: '*.wav', a directory's name, 'raw/*.mov'. Can be repeated.",
     ),
     click.option(
         "--sample",
@@ -185,17 +185,19 @@ corpus_options = OptionGroup(
         type=Percent(),
         default="100%",
         metavar="P%",
-        help="Take this share of the files only, such as 1%.",
+        help="Process only this percentage of the files, such as 1%.",
     ),
-    click.option("--seed", default=0, show_default=True, help="Another one takes another sample."),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Take the first N files or rows of a manifest."),
+    click.option("--seed", default=0, show_default=True, help="Seed of --sample."),
+    click.option(
+        "--limit", type=click.IntRange(1), metavar="N", help="Process only the first N files or rows of a manifest."
+    ),
 )
 
 
 def build_model(
     model: str, max_new_tokens: int, num_beams: int, device: str, dtype: str, quantization: str | None
 ) -> ModelOptions:
-    """Says which model answers.
+    """Returns which model answers, and how.
 
     Raises:
         FavorError: if there is no such model.
@@ -211,16 +213,26 @@ def build_model(
 model_options = OptionGroup(
     "model",
     build_model,
-    click.option("--model", default="favor-mini", show_default=True, help="A preset's name or a model folder."),
-    click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer."),
-    click.option("--num-beams", default=1, show_default=True, type=click.IntRange(1), help="1 is greedy."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
+    click.option("--model", default="favor-mini", show_default=True, help="Name of a model, or a model folder."),
+    click.option(
+        "--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Maximum length of an answer."
+    ),
+    click.option(
+        "--num-beams",
+        default=1,
+        show_default=True,
+        type=click.IntRange(1),
+        help="Beams of the beam search; 1 is greedy.",
+    ),
+    click.option(
+        "--device", default="auto", show_default=True, help="Where the model computes: auto, cpu, cuda, cuda:1, ..."
+    ),
     click.option(
         "--dtype",
         default="auto",
         show_default=True,
         type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-        help="Of the weights.",
+        help="Type of the weights.",
     ),
     click.option(
         "--quantization",
@@ -228,7 +240,7 @@ model_options = OptionGroup(
         show_default=True,
         type=click.Choice(["none", "int8", "int4"]),
         callback=lambda context, option, value: None if value == "none" else value,
-        help="Of the language model; less memory.",
+        help="Quantization of the language model, to save memory.",
     ),
 )
 
@@ -236,7 +248,7 @@ model_options = OptionGroup(
 def build_output(
     output: str, formats: tuple[str, ...], partition_by: str | None, retry_failed: bool, max_attempts: int
 ) -> OutputOptions:
-    """Says where the rows go, and which failures there are tried again."""
+    """Returns where the rows are written, and which earlier failures are retried."""
     from pipeline.options import OutputOptions
     from pipeline.output.formats import Layout
     from transforms.history import RetryPolicy
@@ -248,53 +260,57 @@ def build_output(
 output_options = OptionGroup(
     "output",
     build_output,
-    click.option("-o", "--output", required=True, metavar="DIR", help="Where the tables go; local or any fsspec URL."),
+    click.option(
+        "-o", "--output", required=True, metavar="DIR", help="Directory for the tables, local or any fsspec URL."
+    ),
     click.option(
         "--format",
         "formats",
         default="parquet",
         show_default=True,
         callback=lambda context, option, value: _formats(value),
-        help="Of the tables: parquet, jsonl or parquet,jsonl.",
+        help="Format of the tables: parquet, jsonl or parquet,jsonl.",
     ),
-    click.option("--partition-by", metavar="COLUMN", help="Directories by a manifest's column, COLUMN=VALUE/."),
-    click.option("--retry-failed", is_flag=True, help="Try again what failed in earlier runs; else it is skipped."),
+    click.option(
+        "--partition-by", metavar="COLUMN", help="Write rows to directories COLUMN=VALUE/ by a manifest's column."
+    ),
+    click.option("--retry-failed", is_flag=True, help="Retry what failed in earlier runs, instead of skipping it."),
     click.option(
         "--max-attempts",
         default=3,
         show_default=True,
         type=click.IntRange(2),
-        help="How often --retry-failed tries anything in all.",
+        help="Maximum number of attempts with --retry-failed, including the first.",
     ),
 )
 
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Start anew instead of going on where an earlier run stopped."
+    "--overwrite", is_flag=True, help="Start from scratch instead of continuing an earlier run."
 )
 
 
 def build_execution(batch_size: int, workers: int, runner: str, beam_options: tuple[str, ...]) -> ExecutionOptions:
-    """Says who does the work.
+    """Returns how the work is executed.
 
     Raises:
-        click.UsageError: if processes are wanted of a runner that has options of its own for them.
+        click.UsageError: if several workers are requested with a runner that has its own options for them.
     """
     from pipeline.options import LOCAL_RUNNER, ExecutionOptions
 
     if workers > 1 and runner != LOCAL_RUNNER:
-        raise click.UsageError(f"--workers is for this machine; {runner} has its own options, behind --")
+        raise click.UsageError(f"--workers is for this machine; {runner} has its own options, after --")
     return ExecutionOptions(batch_size, runner, beam_options, workers)
 
 
 def build_shape(batch_size: int, workers: int) -> ExecutionOptions:
-    """Says who would do the work of a run on this machine."""
+    """Returns how a run on this machine would be executed."""
     from pipeline.options import ExecutionOptions
 
     return ExecutionOptions(batch_size=batch_size, workers=workers)
 
 
 SHAPE_OPTIONS = (
-    click.option("--batch-size", default="auto", show_default=True, type=BatchSize(), help="Windows at once."),
+    click.option("--batch-size", default="auto", show_default=True, type=BatchSize(), help="Windows per batch."),
     click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes on this machine."),
 )
 shape_options = OptionGroup("execution", build_shape, *SHAPE_OPTIONS)
@@ -302,5 +318,5 @@ execution_options = OptionGroup(
     "execution",
     build_execution,
     *SHAPE_OPTIONS,
-    click.option("--runner", default="DirectRunner", show_default=True, help="Beam runner; its options go behind --."),
+    click.option("--runner", default="DirectRunner", show_default=True, help="Beam runner; its options follow --."),
 )

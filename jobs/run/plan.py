@@ -1,4 +1,4 @@
-"""``favor plan``: what a corpus is, and what a run over it would take."""
+"""``favor plan``: surveys a corpus, and predicts what a run over it would take."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def build_price(price_per_hour: float | None, currency: str, prices: str | None, machine: str | None) -> Price | None:
-    """Says what the machine costs, if that is known.
+    """Returns the price of the machine, or None if it is not given.
 
     Raises:
-        click.UsageError: if it is given in two ways, or in half of one.
-        FavorError: if the file of prices does not have it.
+        click.UsageError: if it is given in two ways, or one of --prices and --machine is missing.
+        FavorError: if the file of prices does not have the machine.
     """
     from pipeline.planning.forecast import Price, read_price
 
@@ -43,11 +43,11 @@ price_options = OptionGroup(
     "price",
     build_price,
     click.option(
-        "--price-per-hour", type=click.FloatRange(0), metavar="X", help="Of this machine; gives the cost too."
+        "--price-per-hour", type=click.FloatRange(0), metavar="X", help="Price of this machine, to predict the cost."
     ),
-    click.option("--currency", default="USD", show_default=True, help="Of --price-per-hour."),
+    click.option("--currency", default="USD", show_default=True, help="Currency of --price-per-hour."),
     click.option("--prices", metavar="FILE", help="CSV or JSON lines with machine, price_per_hour and currency."),
-    click.option("--machine", metavar="NAME", help="Which machine of --prices this one is."),
+    click.option("--machine", metavar="NAME", help="Name of this machine in --prices."),
 )
 
 
@@ -56,9 +56,9 @@ price_options = OptionGroup(
 @question_options
 @model_options.lazily()
 @shape_options
-@click.option("--calibrate/--no-calibrate", default=True, help="Measure and predict time and memory, with the model.")
+@click.option("--calibrate/--no-calibrate", default=True, help="Measure the model, to predict time and memory.")
 @price_options
-@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan_command(
     corpus: CorpusOptions,
     questions: tuple[Question, ...],
@@ -68,11 +68,11 @@ def plan_command(
     price: Price | None,
     as_json: bool,
 ) -> None:
-    """Tells what CORPUS is, and how long favor caption would take for it with the same options.
+    """Surveys CORPUS, and predicts how long favor caption would take for it with the same options.
 
-    Of each file only the header is read, but the packets of MPEG-TS, MPEG-PS and Ogg, which say nothing there, and
-    pictures where --split scenes looks for scenes. Then a few of the windows, drawn at random, are decoded and shown to
-    the model on this machine; --no-calibrate leaves that out, and needs no model.
+    Only the headers of files are read; of MPEG-TS, MPEG-PS and Ogg, whose headers do not give the duration, also the
+    packets, and with --split scenes also the pictures. Then a few windows, drawn at random, are decoded and answered by
+    the model on this machine; --no-calibrate skips this, and needs no model.
 
     \b
     Examples:
@@ -100,7 +100,7 @@ def plan_command(
 
 
 def _survey(corpus: CorpusOptions) -> Survey:
-    """Lists and probes; neither the model nor torch is needed for it."""
+    """Lists and probes the corpus, without the model or torch."""
     from favor.media.isolation.decoder import IsolatedDecoder
     from favor.media.needs import ClipNeeds
     from favor.models.base import GenerationOptions
@@ -145,6 +145,6 @@ def _predict(
 
 
 def _asked(segment: Segment, questions: tuple[Question, ...]) -> Segment:
-    """Puts questions to the windows of a segment."""
+    """Returns a segment with the questions that are asked about its windows."""
     asked = tuple(question for question in questions if question.about(segment.media))
     return dataclasses.replace(segment, jobs=tuple(dataclasses.replace(job, questions=asked) for job in segment.jobs))

@@ -1,4 +1,4 @@
-"""``favor qa``: answers to questions about every window of a corpus."""
+"""``favor qa``: answers questions about every window of a corpus."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def qa_command(
     execution: ExecutionOptions,
     overwrite: bool,
 ) -> None:
-    """Writes answers to questions about the videos, sounds and images in CORPUS.
+    """Answers questions about the videos, sounds and images in CORPUS.
 
     The encoders run once per window, however many questions there are.
 
@@ -51,7 +51,7 @@ def qa_command(
       favor qa films --output out --question 'What makes the sound?'
       favor qa films -o out --questions questions.jsonl
     \b
-    A line of questions.jsonl; with "uri" it is asked about that file only:
+    A line of questions.jsonl; with "uri", it is asked only about that file:
       {"question_id": "sound", "question": "What makes the sound?", "uri": "films/a.mp4"}
     """
     if not questions:

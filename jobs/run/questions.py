@@ -1,4 +1,4 @@
-"""What the commands that run the pipeline ask about every window."""
+"""The questions that the commands that run the pipeline ask about every window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def caption_question(prompt: str = "") -> Question:
-    """Returns the question whose answers are captions, by default in the words of the model's card."""
+    """Returns the question whose answers are captions, by default with the prompt of the model's card."""
     from transforms.elements import Question
     from transforms.rows import CAPTIONS
 
@@ -21,7 +21,7 @@ def caption_question(prompt: str = "") -> Question:
 
 
 def transcribe_question() -> Question:
-    """Returns the question whose answers are transcripts, in the words of the model's card."""
+    """Returns the question whose answers are transcripts, with the prompt of the model's card."""
     from transforms.elements import Question
     from transforms.rows import TRANSCRIPTS
 
@@ -29,14 +29,14 @@ def transcribe_question() -> Question:
 
 
 def user_questions(texts: tuple[str, ...], files: tuple[str, ...]) -> tuple[Question, ...]:
-    """Returns what the user asks besides.
+    """Returns the questions that the user asks.
 
     Args:
-        texts: questions.
-        files: files of questions.
+        texts: texts of questions.
+        files: paths of files of questions.
 
     Raises:
-        FavorError: if a file cannot be read as such.
+        FavorError: if a file cannot be read as questions.
     """
     from pipeline.inputs import read_questions
     from transforms.elements import Question
@@ -49,12 +49,12 @@ def user_questions(texts: tuple[str, ...], files: tuple[str, ...]) -> tuple[Ques
 question_options = OptionGroup(
     "questions",
     user_questions,
-    click.option("--question", "texts", multiple=True, metavar="TEXT", help="Ask this too; may be repeated."),
+    click.option("--question", "texts", multiple=True, metavar="TEXT", help="Ask this question too. Can be repeated."),
     click.option(
         "--questions",
         "files",
         multiple=True,
         metavar="FILE",
-        help="Ask these too: JSON lines or CSV with question_id, question and, optionally, uri.",
+        help="Ask these questions too: JSON lines or CSV with question_id, question and, optionally, uri.",
     ),
 )

@@ -1,4 +1,4 @@
-"""``favor transcribe``: the speech of every window of a corpus."""
+"""``favor transcribe``: writes a transcript for every window of a corpus."""
 
 from __future__ import annotations
 

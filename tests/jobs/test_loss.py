@@ -17,4 +17,4 @@ def test_a_row_that_never_arrives_makes_the_command_fail(tmp_path, write_clip, m
     result = CliRunner().invoke(main, ["caption", str(clip), "-o", str(tmp_path / "out"), *options])
     assert result.exit_code == 1
     assert "windows    3: 2 succeeded, 0 failed, 0 skipped" in result.output
-    assert "1 windows came to no end: rows were lost" in result.output
+    assert "1 windows have no outcome: rows were lost" in result.output
