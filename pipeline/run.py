@@ -155,7 +155,7 @@ def _check_current(made: Made, output: str) -> None:
     if made.get("schema") != SCHEMA_VERSION:
         raise FavorError(
             f"{output} was written by an older favor, with tables of schema {made.get('schema', 1)}; status and diff "
-            "read it, but a run cannot go on in it. Choose another --output, or --overwrite to start anew"
+            "read it, but a run cannot continue in it. Choose another --output, or --overwrite to start from scratch"
         )
 
 
@@ -168,5 +168,5 @@ def _check_settings(tables: Mapping[str, Mapping[str, Any]], settings: Mapping[s
     if different:
         raise FavorError(
             f"{output} holds rows made with other settings, {'; '.join(different)}. "
-            "Choose another --output, the old options, or --overwrite to start anew"
+            "Choose another --output, the old options, or --overwrite to start from scratch"
         )

@@ -148,7 +148,7 @@ class DecodeAhead:
                 self._put(item)
                 if self._closed.is_set():
                     return
-        except Exception as error:  # a mistake in the code: raised again by take(), where it stops the run
+        except Exception as error:  # a bug: raised again by take(), where it stops the run
             self._put(error)
 
     def _work(self) -> Iterator[Window | Failure]:

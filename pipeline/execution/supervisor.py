@@ -65,7 +65,7 @@ class Worker:
                 return
             restarts = 0 if self._counts["windows_succeeded"] else restarts + 1
             if not self._stopped:
-                self._blame()
+                self._note_crash()
             self._before, self._counts = self.counts(), Counts()
 
     def stop(self) -> None:
@@ -96,15 +96,15 @@ class Worker:
         }
         return Counts(made)
 
-    def _blame(self) -> None:
+    def _note_crash(self) -> None:
         """Marks the windows in flight as suspects; one that was alone and has killed again becomes a failure."""
         self._kills.update(self._in_flight)
         self._execution = dataclasses.replace(self._execution, suspects=tuple(map(window_id_of, self._kills)))
         if len(self._in_flight) == 1 and self._kills[self._in_flight[0]] >= KILLS_TO_FAIL:
-            self._put_aside(self._in_flight[0])
+            self._record_failure(self._in_flight[0])
         self._in_flight = []
 
-    def _put_aside(self, note: str) -> None:
+    def _record_failure(self, note: str) -> None:
         kills = self._kills[note]
         failure = crashed(
             note, f"skipped; {kills} processes died while the model was processing it, last status {self.status}"
@@ -123,10 +123,10 @@ class Worker:
                 json.dump(to_json(dataclasses.replace(self._options, execution=self._execution)), stdin)
             for line in self.process.stdout:
                 with contextlib.suppress(json.JSONDecodeError):  # the last line of a process that was killed
-                    self._hear(**json.loads(line))
+                    self._receive(**json.loads(line))
             return self.process.wait()
 
-    def _hear(
+    def _receive(
         self, counts: dict[str, int] | None = None, in_flight: list[str] | None = None, error: str | None = None
     ) -> None:
         if counts is not None:

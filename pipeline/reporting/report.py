@@ -97,7 +97,9 @@ class Summary:
     @property
     def _remedy(self) -> list[str]:
         standing = self.counts["windows_failed_before"] + self.counts["files_failed_before"]
-        return [f"failures   {standing} of earlier runs stand; --retry-failed tries them again"] if standing else []
+        return (
+            [f"failures   {standing} of earlier runs are unresolved; --retry-failed retries them"] if standing else []
+        )
 
     def __str__(self) -> str:
         tables = " ".join(f"{table}/ ({rows})" for table, rows in self.rows.items())
@@ -130,7 +132,7 @@ def machine_facts(device: str) -> dict[str, Any]:
     Raises:
         FavorError: if there is no such device.
     """
-    import torch  # takes seconds to import, so errors of the user are found before
+    import torch  # takes seconds to import, so the options are checked first
 
     from favor.models.placement import choose_device
 

@@ -40,7 +40,7 @@ def test_a_failure_stands_until_it_is_retried_and_not_for_ever(caption, tmp_path
     assert "files      3: 1 readable, 2 failed" in caption()
     again = caption()
     assert "files      3: 1 readable, 0 failed, 2 failed before" in again
-    assert "2 of earlier runs stand; --retry-failed tries them again" in again
+    assert "2 of earlier runs are unresolved; --retry-failed retries them" in again
     assert failures(tmp_path) == {"bad.mkv": 1, "later*.mkv": 1}
     for attempt in (2, 3):
         assert "2 failed, 0 failed before" in caption("--retry-failed")
