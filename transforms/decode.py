@@ -22,8 +22,9 @@ from transforms.rows import FAILURES, Failure
 from transforms.runtime import Runtime
 
 AHEAD_BYTES = 512 << 20  # of decoded windows that wait: 45 of 30 s at 224 x 224, three at 720p
-_Item = TypeVar("_Item")
 POLL_SECONDS = 0.2  # how soon the decoding thread notices that nobody waits for it any more
+
+_Item = TypeVar("_Item")
 
 
 def decode_segment(segment: Segment, identity: Identity, decoder: IsolatedDecoder) -> Iterator[Window | Failure]:

@@ -106,7 +106,6 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
     def _answered(self, batch: Sequence[Window], model: ClipModel) -> list[Answered]:
         with self._runtime.in_flight.batch(batch, self._identity):
             answers = self._answers(batch, model)
-        self._runtime.model_watch.note_answer()
         now = datetime.datetime.now(datetime.UTC)
         return [
             Answered(
@@ -130,6 +129,8 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
             clips, prompts = zip(*pairs[start : start + self._batch_size], strict=True)
             with timed("generate", self._runtime.tally.add):
                 generated += model.answer(clips, prompts, self._options)
+        if generated:
+            self._runtime.model_watch.note_answer()
         answers = iter(generated)
         return (next(answers) if _answerable(window, question) else None for window, question in asked)
 

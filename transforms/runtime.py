@@ -1,4 +1,4 @@
-"""What the steps of a run share within a process: its counts, its decoder, how the model is doing."""
+"""What the steps of a run share within a process: its counts, its decoder, its watch over the model."""
 
 import threading
 import uuid

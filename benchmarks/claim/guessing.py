@@ -3,8 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from favor.synthetic.items import Item
-
+from favor.synthetic.questions.items import Item
 from favor.synthetic.vocabulary import wording
 
 

@@ -1,8 +1,8 @@
 """How well a model knows the generated world, on clips that it was not trained on.
 
 Run it as ``python -m favor.evaluation.generated_world MODEL --clips 500 --split test``. ``--first 500`` takes
-the clips after those, and ``--tasks avsd`` clips of that task alone. With ``--without audio`` or ``--without video`` the
-clips lose their sound or picture, and what needs them is scored apart from what does not.
+the clips after those, and ``--tasks avsd`` clips of that task alone. With ``--without audio`` or ``--without video``
+the clips lose their sound or picture, and what needs them is scored apart from what does not.
 """
 
 import argparse

@@ -23,7 +23,8 @@ class Clip:
         frame_times: (T,) float64 seconds, never falling; two frames a second when not given.
         still: whether the picture is a still image, which is shown for as long as the sound lasts.
         sample_rate: of the sound in Hz.
-        audio_start: when the sound begins, in seconds; negative if it holds some from before the window.
+        audio_start: when the sound begins, in seconds; negative by the margin of sound that it holds on both sides of
+            the window.
 
     Raises:
         ValueError: if both are missing, or a shape, type or order is wrong.
@@ -53,7 +54,7 @@ class Clip:
     def seconds(self) -> float:
         """How long the window is, told by its sound or, without one, by its last frame."""
         if self.audio is not None:
-            return len(self.audio) / self.sample_rate + self.audio_start
+            return len(self.audio) / self.sample_rate + 2 * self.audio_start
         assert self.frame_times is not None
         return float(self.frame_times[-1]) + 1 / DEFAULT_FRAMES_PER_SECOND
 

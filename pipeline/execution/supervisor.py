@@ -128,11 +128,12 @@ class Worker:
     def _hear(
         self, counts: dict[str, int] | None = None, in_flight: list[str] | None = None, error: str | None = None
     ) -> None:
-        self.error = error
         if counts is not None:
             self._counts = Counts(counts)
         if in_flight is not None:
             self._in_flight = in_flight
+        if error is not None:
+            self.error = error
 
 
 class WorkersRun:

@@ -54,10 +54,12 @@ def work(say: "Speaker") -> None:
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
-    run.execute()
-    done.set()
-    reporter.join()
-    say(counts=dict(run.counts().by_name))
+    try:
+        run.execute()
+    finally:
+        done.set()
+        reporter.join()
+        say(counts=dict(run.counts().by_name))
 
 
 class Speaker:

@@ -115,7 +115,7 @@ class RunDiff:
         for name, table in self.tables.items():
             lines.append((name, str(table)))
             settings = self.settings.get(name, {})
-            lines += [("", f"{setting}: {before} in A, {after} in B") for setting, (before, after) in settings.items()]
+            lines += [("", f"{setting}: {_sides(*pair)}") for setting, pair in settings.items()]
         lines.append(("failures", ", ".join(f"{count} {name}" for name, count in self.failures.items())))
         before, after = self.times_real_time
         if before and after:
@@ -210,6 +210,13 @@ def _compare_failures(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def _speed(output: OutputReader) -> float | None:
     report = output.report() or {}
     return report["times_real_time"] if report.get("windows", {}).get("succeeded") else None
+
+
+def _sides(before: Any, after: Any) -> str:
+    """Says what a setting is in A and in B; not every schema has the same ones."""
+    if before is None or after is None:
+        return f"{before} in A only" if after is None else f"{after} in B only"
+    return f"{before} in A, {after} in B"
 
 
 def _shown(row: dict[str, Any]) -> str:

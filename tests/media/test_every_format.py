@@ -305,6 +305,7 @@ def test_every_container(flash, check_sound, name, variant):
     if options["video"]:
         check_picture(clip)
         width, height = options.get("size", (64, 48))
+        width = width * 16 // 15 if name == "dv" else width  # the pixels of PAL are wider than high
         assert clip.frames.shape[1:3] == ((width, height) if variant == "rotated" else (height, width))
     if options["audio"]:
         check_sound(clip, Codec(options["audio"], "w").canonical_name, options.get("audio_start", 0.0))

@@ -5,18 +5,25 @@
 
 import os
 import random
+from fractions import Fraction
 
 import pytest
 
 from favor.errors import MediaError
 from favor.media.corpus.files import MediaFile
 from favor.media.isolation.decoder import IsolatedDecoder
-from favor.media.needs import ClipNeeds, Square
+from favor.media.needs import ClipNeeds, Fit, Square
 from favor.media.sampling import spans
 
 MUTATIONS = int(os.environ.get("FAVOR_FUZZ_MUTATIONS", "60"))
 SEED = int(os.environ.get("FAVOR_FUZZ_SEED", random.SystemRandom().randrange(1 << 32)))
 LONGEST_MS = 10_000  # of what a mutated header claims; more windows are more of the same
+NEEDS = [
+    ClipNeeds(frame_size=Square(32)),
+    ClipNeeds(frames_per_second=None, frame_size=Fit(8, 4000), max_frames=12),
+    ClipNeeds(frames_per_second=Fraction(3, 2), hears=False),
+    ClipNeeds(sees=False, sample_rate=24_000, sound_margin_ms=700),
+]
 FILES = [
     ("a.mp4", {}),
     ("b.mkv", {}),
@@ -44,13 +51,13 @@ def mutate(content, dice):
     return bytes(content[: dice.randrange(len(content) + 1)] if dice.random() < 0.1 else content)
 
 
-def outcome(decoder, path):
+def outcome(decoder, path, needs):
     """The codes of what went wrong, the whole file's or each window's."""
     try:
         info = decoder.probe(MediaFile(path, 1, "v"))
     except MediaError as error:
         return [check(error)]
-    windows = decoder.windows(path, spans(min(info.duration_ms, LONGEST_MS), 1000), ClipNeeds(frame_size=Square(32)))
+    windows = decoder.windows(path, spans(min(info.duration_ms, LONGEST_MS), 1000), needs)
     return [check(found) for _, found in windows if isinstance(found, Exception)]
 
 
@@ -70,7 +77,7 @@ def test_damage_is_named(write_clip, tmp_path):
         name, content = contents[number % len(contents)]
         path = tmp_path / f"{number}-{name}"
         path.write_bytes(mutate(content, dice))
-        for code in outcome(decoder, str(path)):
+        for code in outcome(decoder, str(path), dice.choice(NEEDS)):
             found[code] = found.get(code, 0) + 1
         path.unlink()
     decoder.close()

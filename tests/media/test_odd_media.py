@@ -32,7 +32,7 @@ class Kind:
         duration: seconds.
         flash: when the picture is white, in seconds; None without one.
         beep: when the chirp starts, in seconds; None without one.
-        size: (width, height) of the upright picture.
+        size: (width, height) of the upright picture in pixels as coded.
         white: whether the picture is white in each half second of the first window.
         within: how exactly the duration is known, in seconds.
         code: of the failure of the file, or of the first window that fails.
@@ -188,7 +188,8 @@ def test_odd_files_are_read_right(flash, delay, kind):
     assert ((info.width, info.height) if kind.size else info.width) == kind.size
     assert len(clips) == len(spans(info.duration_ms, WINDOW_MS))
     if kind.size:
-        assert clips[0].frames.shape[1:] == (*kind.size[::-1], 3)
+        width, height = kind.size
+        assert clips[0].frames.shape[1:] == (height, round(width * kind.options.get("aspect", 1)), 3)
     if kind.flash is not None:
         means = clips[0].frames.mean(axis=(1, 2, 3))
         assert tuple(means > 128) == kind.white

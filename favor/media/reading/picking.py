@@ -91,7 +91,7 @@ class NativePicker:
         if self._steps is not None:
             self._steps.offer(time, frame)
         if self._every is not None:
-            self._every.add(time - self._start, frame, times=time < self._end)
+            self._every.add(time - self._start, frame, int(time < self._end))
             if self._max_frames is not None and len(self._every) > self._max_frames:
                 self._every = None
         self.full = time >= self._end
@@ -116,13 +116,19 @@ class _Collected:
     def __len__(self) -> int:
         return len(self._images)
 
-    def add(self, since: int, frame: VideoFrame, times: int) -> None:
-        """Adds a frame ``times`` times; ``since`` is when it is presented, in ticks from the window's start."""
+    def add(self, since: int, frame: VideoFrame, repeats: int) -> None:
+        """Shows a frame so many times over.
+
+        Args:
+            since: when it is presented, in ticks from the window's start; before it, the frame is standing.
+            frame: the decoded frame; it is converted if it is shown.
+            repeats: how often.
+        """
         if since < 0:
             self._standing = frame
-        elif times:
-            self._images += [self._scale(frame)] * times
-            self._times += [since / self._second] * times
+        elif repeats:
+            self._images += [self._scale(frame)] * repeats
+            self._times += [since / self._second] * repeats
             self._standing = None
 
     def frames(self) -> Frames | None:

@@ -85,5 +85,6 @@ def _wanted_released(second: int, before: Instant, time: int, after: Instant, st
     )
 
 
+# Asked for each picture, and windows have few lengths.
 _second_spans = functools.lru_cache(sampling.second_spans)
 _slot_rate = functools.lru_cache(sampling.slot_rate)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from favor.media import decode
+from favor.media.container import opening
 from favor.media.needs import DEFAULT_NEEDS, ClipNeeds
 from favor.media.reading.skipping import Action, SkipPlan, UnplannableError
 from favor.media.reading.wanted import Wanted
@@ -99,7 +100,8 @@ def test_pictures_are_the_same_as_those_of_decoding_all(write_clip, tmp_path, gr
     rates = (2, 1, 4, Fraction(3, 2), None)
     all_needs = [ClipNeeds(frames_per_second=rate and Fraction(rate)) for rate in rates]
     for needs in (*all_needs, ClipNeeds(frame_rule="released"), ClipNeeds(max_frames=1)):
-        planned, full = (list(decode._decode(str(path), cuts, needs, None, planned)) for planned in (True, False))
+        how = (str(path), cuts, needs, None, opening.open_stored)
+        planned, full = (list(decode._decode(*how, planned)) for planned in (True, False))
         for one, other in zip(planned, full, strict=True):
             np.testing.assert_array_equal(one.frames, other.frames)
             np.testing.assert_array_equal(one.frame_times, other.frame_times)

@@ -183,4 +183,6 @@ def test_an_output_of_schema_2_is_compared_with_a_new_one_window_by_window(later
             "needs": (None, {"size": 2}),
         }
     }
+    assert "           sampling: even frames of 128 px in A only\n" in str(found)
+    assert "           generation.max_new_tokens: 8 in A, 9 in B\n" in str(found)
     assert found.failures == {"new": 0, "mended": 0, "same": 0, "not seen by B": 1}
