@@ -10,13 +10,13 @@ from pipeline.execution.environment import set_up
 set_up()
 
 from pipeline.execution import supervisor  # noqa: E402 - only after set_up
-from pipeline.output import journal  # noqa: E402 - only after set_up
+from pipeline.output import record  # noqa: E402 - only after set_up
 
 WORKER = "worker"
 
 
 def main() -> None:
-    journal.FLUSH_SECONDS = 0.05
+    record.FLUSH_SECONDS = 0.05
     supervisor.WORKER_COMMAND = (sys.executable, __file__, WORKER)
     if sys.argv[1:] == [WORKER]:
         from pipeline.execution.worker import run_worker as work

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -19,13 +20,14 @@ from pipeline.inputs import united
 from pipeline.options import RunOptions
 from pipeline.output.dataset import build
 from pipeline.output.directory import JOURNAL, RUN_FILE, OutputDirectory
-from pipeline.output.formats import check_partition
+from pipeline.output.formats import FORMATS, check_partition, clear, directory
 from pipeline.output.heartbeat import heartbeat
 from pipeline.output.journal import Journal
 from pipeline.output.lease import Lease
 from pipeline.output.metadata import file_metadata
-from pipeline.output.reader import differences
+from pipeline.output.reader import differences, parsed
 from pipeline.output.schema import SCHEMA_VERSION, check_schema
+from pipeline.output.tables import TABLES
 from pipeline.reporting.progress import shown
 from pipeline.reporting.report import Summary
 
@@ -125,7 +127,7 @@ def agreed(storage: OutputDirectory, options: RunOptions, overwrite: bool) -> tu
         FavorError: if a table was made in another way, or by an older version; the message says what differs.
     """
     made = None if overwrite else storage.read(RUN_FILE)
-    before: Made = {} if made is None else json.loads(made)
+    before: Made = {} if made is None else parsed(made, storage, RUN_FILE)
     if made is not None:
         check_schema(before, storage.root)
         _check_current(before, storage.root)
@@ -153,6 +155,8 @@ def claim(storage: OutputDirectory, before: Made, after: Made, overwrite: bool) 
     if overwrite:
         for name in (JOURNAL, RUN_FILE):
             storage.remove(storage.path(name))
+        for table, format in itertools.product(TABLES, FORMATS):
+            clear(storage, directory(table, format))
     if after != before:
         storage.write(json.dumps(after, indent=2).encode(), RUN_FILE)
 
