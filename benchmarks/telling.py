@@ -1,6 +1,6 @@
 """The LLM's accuracy from perfect facts for each type of question: an upper bound for its answers about clips.
 
-Run it with:  python benchmarks/telling.py FOLDER [--perceived]  on a folder written by mini.pretrain. With --perceived
+Run it with:  PYTHONPATH=. python benchmarks/telling.py FOLDER [--perceived]  on a folder written by mini.pretrain. With --perceived
 it answers from the clips as the model perceives them, with each question, as in normal use.
 """
 
