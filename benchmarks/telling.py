@@ -1,7 +1,7 @@
 """The LLM's accuracy from perfect facts for each type of question: an upper bound for its answers about clips.
 
-Run it with:  PYTHONPATH=. python benchmarks/telling.py FOLDER [--perceived]  on a folder written by mini.pretrain. With --perceived
-it answers from the clips as the model perceives them, with each question, as in normal use.
+Run it with:  PYTHONPATH=. python benchmarks/telling.py FOLDER [--perceived]  on a folder written by mini.pretrain.
+With --perceived it answers from the clips as the model perceives them, with each question, as in normal use.
 """
 
 import argparse

@@ -4,10 +4,12 @@ Seven variants are trained on the same clips, of at most ten seconds, for the sa
 Q-Former come from one trained model, as do the initial LLM and projections; the causal Q-Former starts from random
 weights. The only supervision is the answers.
 
-    PYTHONPATH=. python benchmarks/claim features MODEL claim                           # features of all clips from the frozen parts
-    PYTHONPATH=. python benchmarks/claim train MODEL claim --variant favor --seed 0     # resumes an interrupted training
-    PYTHONPATH=. python benchmarks/claim all MODEL claim --jobs 7                       # every variant with every seed
-    PYTHONPATH=. python benchmarks/claim report claim                                   # a table and a plot of the results
+Run it from the checkout with PYTHONPATH=. since it uses mini:
+
+    python benchmarks/claim features MODEL claim                           # features of all clips from the frozen parts
+    python benchmarks/claim train MODEL claim --variant favor --seed 0     # resumes an interrupted training
+    python benchmarks/claim all MODEL claim --jobs 7                       # every variant with every seed
+    python benchmarks/claim report claim                                   # a table and a plot of the results
 """
 
 import argparse
