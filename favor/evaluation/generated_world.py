@@ -58,9 +58,9 @@ def score_model(
     for start in range(first, first + clips, CLIPS_AT_ONCE):
         asked += _ask(model, range(start, min(first + clips, start + CLIPS_AT_ONCE)), SPLITS[split], without, tasks)
     groups: dict[str, list[Exchange]] = {}
-    for one in asked:
-        for name in _groups(one[1], without):
-            groups.setdefault(name, []).append(one)
+    for exchange in asked:
+        for name in _groups(exchange[1], without):
+            groups.setdefault(name, []).append(exchange)
     return {name: _score(groups[name]) for name in sorted(groups)}
 
 
@@ -73,7 +73,7 @@ def _ask(
     model: FavorModel, indices: Sequence[int], seed: int, without: str | None, tasks: Sequence[str]
 ) -> list[Exchange]:
     made = {index: generate_clips(seed, index, (tasks[index % len(tasks)],)) for index in indices}
-    shown = {index: clip.clip if without is None else _lacking(clip.clip, without) for index, clip in made.items()}
+    shown = {index: clip.clip if without is None else _without(clip.clip, without) for index, clip in made.items()}
     left = {index: clip for index, clip in shown.items() if clip is not None}
     if not left:
         return []
@@ -93,7 +93,7 @@ def _draw(clip: SyntheticClip, rng: np.random.Generator) -> list[Item]:
     ]
 
 
-def _lacking(clip: Clip, what: str) -> Clip | None:
+def _without(clip: Clip, what: str) -> Clip | None:
     """Returns the clip without its sound or picture, or None if nothing is left."""
     if what == "audio":
         return None if clip.frames is None else dataclasses.replace(clip, audio=None)

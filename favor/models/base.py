@@ -157,7 +157,9 @@ class GenerationOptions:
                 f"{self.repetition_penalty} and {self.top_p}"
             )
         if self.num_beams > 1 and self.temperature > 0:
-            raise ValueError(f"beams are not drawn: set temperature to 0 or num_beams to 1; got {self.num_beams} beams")
+            raise ValueError(
+                f"beam search does not sample; set temperature to 0 or num_beams to 1; got {self.num_beams} beams"
+            )
 
     @classmethod
     def released(cls) -> Self:

@@ -144,5 +144,5 @@ def _with_sound(clip: Clip, other: Clip) -> Clip:
 
 def _clip(group: ClipExamples) -> Clip:
     clip = group[0].clip
-    assert clip is not None, "sources give clips"
+    assert clip is not None, "sources draw examples with clips"
     return clip

@@ -168,7 +168,7 @@ class Recipe:
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
         if not names or len(set(names)) < len(names):
-            raise ConfigError(f"stages must be there and have different names; got {names}")
+            raise ConfigError(f"needs at least one stage, and distinct names of stages; got {names}")
 
     @property
     def steps(self) -> int:
@@ -188,7 +188,7 @@ class Recipe:
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
         except ValueError as error:
-            raise ConfigError(f"{path} is no {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
+            raise ConfigError(f"{path} is not {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
         return read_dataclass(cls, values, str(path))
 
     def starting_from(self, init: str | None) -> Self:

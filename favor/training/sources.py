@@ -118,7 +118,7 @@ def _read_row(line: str, where: str) -> ExampleRow:
     try:
         row = read_dataclass(ExampleRow, json.loads(line), where)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{where} is no JSON: {error}") from error
+        raise ConfigError(f"{where} is not JSON: {error}") from error
     if row.task not in TASKS:
         raise ConfigError(f"{where}: there is no task {row.task!r}; there are {', '.join(TASKS)}")
     return row

@@ -18,7 +18,7 @@ from favor.models.favor.folder import LANGUAGE_TOKENIZER, QUESTION_TOKENIZER
 def build_llm(config: LanguageConfig, lora: LoraConfig | None) -> LlamaForCausalLM:
     """Builds the LLM, with low-rank adapters on its attention unless ``lora`` is None.
 
-    Peft keeps an adapted ``q_proj.weight`` under ``q_proj.base_layer.weight``, and adds ``q_proj.lora_A.default.weight``.
+    Peft renames an adapted ``q_proj.weight`` to ``q_proj.base_layer.weight`` and adds ``q_proj.lora_A.default.weight``.
     """
     sizes = dataclasses.asdict(config)
     rope = {"rope_type": "default", "rope_theta": sizes.pop("rope_theta")}

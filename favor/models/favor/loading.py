@@ -62,7 +62,7 @@ def restore_buffers(model: nn.Module, device: torch.device) -> None:
             frequencies = LlamaRotaryEmbedding(module.config).inv_freq.to(device)
             module.inv_freq, module.original_inv_freq = frequencies, frequencies.clone()
     lost = [name for name, buffer in model.named_buffers() if buffer.is_meta]
-    assert not lost, f"no rule makes the buffers {lost}"
+    assert not lost, f"no rule restores the buffers {lost}"
 
 
 def _fill(model: nn.Module, name: str, write: Writer, placement: ResolvedPlacement) -> None:

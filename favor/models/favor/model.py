@@ -83,7 +83,9 @@ class FavorModel(nn.Module):
             FavorError: if the weights are quantized.
         """
         if self.placement is not None and self.placement.quantization is not None:
-            raise FavorError(f"the weights are {self.placement.quantization} and lost bits; load the model without")
+            raise FavorError(
+                f"{self.placement.quantization} weights cannot be saved; load the model without quantization"
+            )
         write_folder(self, self.config, self.prompter, Path(folder))
 
     @cached_property
@@ -291,10 +293,10 @@ class FavorModel(nn.Module):
         if not visual:
             return [None] * len(features)
         ids, mask = (t.to(self.llm.device) for t in self.prompter.question_ids(questions))
-        asked = torch.arange(len(features), device=self.llm.device).repeat_interleave(
+        pair_of_frame = torch.arange(len(features), device=self.llm.device).repeat_interleave(
             torch.tensor(counts, device=self.llm.device)
         )
-        outputs = self.image_qformer(torch.cat(visual), ids[asked], mask[asked]).split(counts)
+        outputs = self.image_qformer(torch.cat(visual), ids[pair_of_frame], mask[pair_of_frame]).split(counts)
         return [None if f.slots is None else out[f.slots] for f, out in zip(features, outputs, strict=True)]
 
 

@@ -89,12 +89,12 @@ class ImageQFormer(nn.Module):
         tokens = self.query_tokens.shape[1] + question_ids.shape[1]
         frames = rows_per_pass(tokens * self.qformer.config.intermediate_size, visual.dtype)
         chunks = (tensor.split(frames) for tensor in (visual, question_ids, question_mask))
-        return torch.cat([self._ask(*chunk) for chunk in zip(*chunks, strict=True)])
+        return torch.cat([self._query(*chunk) for chunk in zip(*chunks, strict=True)])
 
-    def _ask(self, visual: Tensor, question_ids: Tensor, question_mask: Tensor) -> Tensor:
+    def _query(self, visual: Tensor, question_ids: Tensor, question_mask: Tensor) -> Tensor:
         queries = self.query_tokens.expand(len(visual), -1, -1)
-        asked = torch.cat([question_mask.new_ones(queries.shape[:2]), question_mask], dim=1)
+        attended = torch.cat([question_mask.new_ones(queries.shape[:2]), question_mask], dim=1)
         output = self.qformer(
-            input_ids=question_ids, attention_mask=asked, query_embeds=queries, encoder_hidden_states=visual
+            input_ids=question_ids, attention_mask=attended, query_embeds=queries, encoder_hidden_states=visual
         )
         return output.last_hidden_state[:, : queries.shape[1]]
