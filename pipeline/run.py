@@ -1,10 +1,11 @@
 """A whole run: check the output, do the work in sight of the user, build the tables, add up."""
 
+import contextlib
 import dataclasses
 import datetime
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,9 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
     storage = OutputDirectory(options.output.directory)
     check_output(options.output.directory, options.corpus.patterns)
-    try:
-        lease = Lease(storage)
+    with _used_as_output(storage):
+        Lease(storage)
         before, after = agreed(storage, options, overwrite)
-    except store_errors(NotImplementedError) as error:
-        raise FavorError(f"cannot use {options.output.directory} as --output: {error}") from error
     options = dataclasses.replace(
         options,
         corpus=dataclasses.replace(options.corpus, labels=after["labels"]),
@@ -61,10 +60,9 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
 
     journal = open_journal(options)
     work = make_run(options, journal)
-    try:
+    with _used_as_output(storage):
+        lease = Lease(storage)  # another run may have begun while Beam was imported
         claim(storage, before, after, overwrite)
-    except store_errors(NotImplementedError) as error:
-        raise FavorError(f"cannot use {options.output.directory} as --output: {error}") from error
     with heartbeat(work.counts, storage, lease.stop_if_lost):
         lease.check()
         with shown(work.counts):
@@ -75,6 +73,15 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     summary = Summary(options, work.counts(), rows, started, ended - start, ended - worked)
     summary.write(storage)
     return summary
+
+
+@contextlib.contextmanager
+def _used_as_output(storage: OutputDirectory) -> Iterator[None]:
+    """Says of what a store raises in the block that it is about the output."""
+    try:
+        yield
+    except store_errors(NotImplementedError) as error:
+        raise FavorError(f"cannot use {storage.root} as --output: {error}") from error
 
 
 def open_journal(options: RunOptions) -> Journal:
