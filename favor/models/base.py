@@ -297,7 +297,7 @@ class Transcriber(Protocol):
 
 
 class ModelFamily(Protocol):
-    """A kind of models, all described and loaded in one way; entry points of the group ``favor.models`` provide it."""
+    """Models described and loaded by the same code; what an entry point of the group ``favor.models`` provides."""
 
     def describe(self, name: str, /) -> ModelCard:
         """Describes a model without loading its weights.
