@@ -1,4 +1,4 @@
-"""FAVOR: a language model that looks and listens to videos."""
+"""FAVOR: a language model that watches and listens to videos."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ __all__ = [
     "read_clip",
 ]
 
-# Imported at first use, so that `import favor` does not wait for torch.
+# Imported on first use, so that `import favor` does not load torch.
 _HOMES = {
     "Answer": "favor.models.base",
     "Clip": "favor.media.clip",
