@@ -67,7 +67,7 @@ def _check_keys(source: TensorSource, wanted: Mapping[str, TensorShape], unused:
     unexpected = [key for key in source.specs if key not in wanted and not unused.fullmatch(key)]
     if unexpected:
         raise FavorError(
-            f"{source.path} holds {_listed(unexpected)}, which this model has no place for; is it the right file?"
+            f"{source.path} holds {_listed(unexpected)}, which this model does not use; is it the right file?"
         )
 
 

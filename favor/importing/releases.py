@@ -56,7 +56,7 @@ SOURCE_KINDS = {
     "bert": SourceKind("the questions' vocabulary", ("hub bert-base-uncased",), patterns=("vocab.txt",)),
     "beats": SourceKind(
         "the sound-event encoder",
-        ("https://github.com/microsoft/unilm/tree/master/beats, whose link has died more than once",),
+        ("https://github.com/microsoft/unilm/tree/master/beats, whose link has been broken more than once",),
         file="BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt",
     ),
 }

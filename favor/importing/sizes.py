@@ -48,7 +48,7 @@ def read_hub_sizes(
     try:
         return preset.override(merge_values(read, given))
     except ConfigError as error:
-        raise FavorError(f"the files make no model: {error}; --config sets what they do not tell") from error
+        raise FavorError(f"the files do not make a valid model: {error}; --config sets missing values") from error
 
 
 def _read(

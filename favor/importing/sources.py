@@ -48,7 +48,7 @@ def used_files(option: str, path: Path) -> list[Path]:
     """
     if path.is_file():
         if option in FOLDERS:
-            raise FavorError(f"--{option}: {path} is a file; give the folder that it lies in")
+            raise FavorError(f"--{option}: {path} is a file; give the folder that contains it")
         return [path]
     if option == "bert":
         return [_existing(path / VOCABULARY)]
@@ -175,7 +175,7 @@ def fetch(given: str, kind: SourceKind, option: str, downloads: Path) -> Path:
     except HUB_ERRORS as error:
         reason = " ".join(str(error).split())
         raise FavorError(
-            f"--{option}: there is no file or folder {given}, and the hub does not give it either: {reason}"
+            f"--{option}: there is no file or folder {given}, and the hub cannot provide it: {reason}"
         ) from error
 
 

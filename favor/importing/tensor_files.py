@@ -126,7 +126,7 @@ def _open_safetensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except SafetensorError as error:
-        raise FavorError(f"{path} is damaged or no safetensors file: {error}; download it again") from error
+        raise FavorError(f"{path} is damaged or not a safetensors file: {error}; download it again") from error
 
 
 # What PyTorch's restricted unpickler raises for bytes that are not a pickle of plain tensors, found by fuzzing it.
@@ -166,7 +166,7 @@ def load_pickle(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except UNPICKLING_ERRORS as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
-        why = f"it holds {found[1]}, and only plain tensors are read" if found else "it is damaged or no PyTorch file"
+        why = f"it holds {found[1]}; only plain tensors are read" if found else "it is damaged or not a PyTorch file"
         raise FavorError(f"{path} is refused: {why}; download it again from its authors") from error
 
 

@@ -47,13 +47,13 @@ def language_tokenizer(model_file: Path, probes: Sequence[str] = ()) -> PreTrain
     try:
         reference = sentencepiece.SentencePieceProcessor(model_proto=content)
     except RuntimeError as error:
-        raise FavorError(f"{model_file} is damaged or no SentencePiece model; download it again") from error
+        raise FavorError(f"{model_file} is damaged or not a SentencePiece model; download it again") from error
     proto = sentencepiece_model_pb2.ModelProto.FromString(content)
     _check_kind(proto, model_file)
     tokenizer = _convert(proto)
     for text in (*PROBES, *probes):
         if tokenizer.encode(text, add_special_tokens=False).ids != reference.encode(text):
-            raise FavorError(f"{model_file} cannot be converted: it would tokenise {text!r} otherwise")
+            raise FavorError(f"{model_file} cannot be converted: it would tokenise {text!r} differently")
     unknown, begin, end = (
         reference.id_to_piece(i) for i in (reference.unk_id(), reference.bos_id(), reference.eos_id())
     )
@@ -72,10 +72,10 @@ def question_tokenizer(vocabulary: Path) -> PreTrainedTokenizerBase:
     try:
         pieces = vocabulary.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise FavorError(f"{vocabulary} is no text; download it again") from error
+        raise FavorError(f"{vocabulary} is not a text file; download it again") from error
     missing = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"} - set(pieces)
     if missing:
-        raise FavorError(f"{vocabulary} lacks {min(missing)}: it is no vocabulary of BERT; download it again")
+        raise FavorError(f"{vocabulary} lacks {min(missing)}: it is not BERT's vocabulary; download it again")
     tokenizer = BertTokenizer(vocab=str(vocabulary), do_lower_case=True, truncation_side="left")
     tokenizer.add_special_tokens({"bos_token": "[DEC]"})
     return tokenizer
@@ -138,7 +138,7 @@ def _check_kind(proto: sentencepiece_model_pb2.ModelProto, path: Path) -> None:
     is_llamas = proto.trainer_spec.model_type == BPE and proto.trainer_spec.byte_fallback and plain
     if not is_llamas or any(piece.type == USER_DEFINED for piece in proto.pieces):
         raise FavorError(
-            f"{path} is no tokenizer of Llama 1 or 2: those are BPE with byte fallback and leave spaces alone"
+            f"{path} is not a tokenizer of Llama 1 or 2: those are BPE with byte fallback and preserve spaces"
         )
 
 

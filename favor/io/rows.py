@@ -72,7 +72,7 @@ def _parquet_file(path: str) -> Iterator[pq.ParquetFile]:
         try:
             yield pq.ParquetFile(file, buffer_size=PARQUET_BYTES)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise FavorError(f"{path} is no Parquet file, or a damaged one: {error}") from error
+            raise FavorError(f"{path} is damaged or not a Parquet file: {error}") from error
 
 
 def _lines(file: TextIO) -> Iterator[str]:

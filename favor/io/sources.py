@@ -40,7 +40,7 @@ def open_source(uri: str) -> Iterator[Any]:
     if Path(path).is_dir():
         raise MediaError("directory", f"{uri} is a directory; name a file or a pattern such as {path}/*.mp4")
     if Path(path).exists() and not Path(path).is_file():
-        raise MediaError("not_a_file", f"{uri} is a pipe or a device; copy what comes out of it into a file")
+        raise MediaError("not_a_file", f"{uri} is a pipe or a device; copy its content to a file")
     with Path(path).open("rb") as file:  # raises OSError here, unlike a file that opens but libav rejects
         empty = not file.read(1)
     if empty:

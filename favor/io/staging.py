@@ -50,9 +50,9 @@ def check_free(output: Path, replaced: str | None) -> None:
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
     if replaced is None:
-        raise FavorError(f"{output} is there already; give another folder, or --overwrite to replace it")
+        raise FavorError(f"{output} already exists; give another folder, or --overwrite to replace it")
     if not (output / replaced).is_file():
-        raise FavorError(f"{output} holds no {replaced} and will not be replaced; give another folder")
+        raise FavorError(f"{output} has no {replaced} and will not be replaced; give another folder")
 
 
 def _replace(output: Path, partial: Path) -> None:

@@ -103,7 +103,7 @@ class ClipNeeds:
             raise ConfigError(f"sound_margin_ms must not be negative; got {self.sound_margin_ms}")
         if self.max_sound_ms is not None and self.max_sound_ms <= 2 * self.sound_margin_ms:
             what = f"got max_sound_ms {self.max_sound_ms} and sound_margin_ms {self.sound_margin_ms}"
-            raise ConfigError(f"two margins must leave some of the longest sound to the window; {what}")
+            raise ConfigError(f"max_sound_ms must be longer than two margins; {what}")
         if not (self.sees or self.hears):
             raise ConfigError("a model must see or hear; set sees or hears")
         if self.frame_rule == "released" and (self.frames_per_second != 2 or self.max_frames is not None):

@@ -82,7 +82,7 @@ def _open(file: BinaryIO, uri: str) -> InputContainer:
     try:
         return cast(InputContainer, av.open(bare, options=options, metadata_errors="replace"))
     except av.ArgumentError as error:  # a format that is not on the list; damage has other names
-        what = "a playlist, or samples without a header; name files that hold everything"
+        what = "a playlist, or samples without a header; name self-contained files"
         raise MediaError("not_self_contained", f"{uri}: {what}") from error
 
 

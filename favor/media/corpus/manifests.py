@@ -156,10 +156,10 @@ def _named(values: Values | RowError, manifest: str, number: int, label_types: M
     assert isinstance(values, dict)
     uri = _text(values, "uri")
     if uri is None or "\0" in uri:
-        raise RowError("'uri' is missing, empty or no name; it names a media file")
+        raise RowError("'uri' is missing, empty or invalid; it must name a media file")
     start, end = _milliseconds(values, "start") or 0, _milliseconds(values, "end")
     if end is not None and end <= start:
-        raise RowError(f"'end' is {values['end']!r}, which does not lie behind 'start', {values.get('start') or 0!r}")
+        raise RowError(f"'end' is {values['end']!r}, which is not after 'start', {values.get('start') or 0!r}")
     return NamedFile(
         _resolved(uri, manifest), Entry(start, end, _text(values, "prompt"), labels), f"{manifest}#{number}"
     )

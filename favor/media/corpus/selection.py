@@ -63,7 +63,7 @@ class Seen:
         if before != hash(entry) and entry != WHOLE_FILE:
             raise MediaError(
                 "bad_manifest_row",
-                f"{item.uri} came up before with the same span and id, but with another prompt or other columns; "
+                f"{item.uri} was listed before with the same span and id, but with another prompt or other columns; "
                 "give such rows different ids",
             )
         return len(self._contents) > known

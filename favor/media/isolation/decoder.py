@@ -65,7 +65,7 @@ class CrashLog:
         if len({span for span, _ in deaths}) < 2:
             return None
         _, last = deaths[-1]
-        return MediaError(last.code, f"{uri}: {last}; put aside, since it has killed the decoder {len(deaths)} times")
+        return MediaError(last.code, f"{uri}: {last}; put aside, because it has killed the decoder {len(deaths)} times")
 
 
 class IsolatedDecoder:
@@ -224,5 +224,5 @@ def _error(uri: str, kind: str, arguments: list[Any], traceback: str, **_: Any) 
     LOGGER.info("%s", traceback)
     return MediaError(
         "undecodable",
-        f"{uri}: decoding it ended in an error that was not foreseen, {traceback.strip().splitlines()[-1]}",
+        f"{uri}: decoding it ended in an unexpected error, {traceback.strip().splitlines()[-1]}",
     )

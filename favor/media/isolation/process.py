@@ -85,7 +85,7 @@ class Child:
             source.seek(header["offset"])
             self._send({"call": "bytes"}, [source.read(header["size"])])
         if header.get("kind") == "MemoryError":
-            raise ChildDeathError(OUT_OF_MEMORY_CODE, "decoding it needs more memory than it may have")
+            raise ChildDeathError(OUT_OF_MEMORY_CODE, "decoding it needs more memory than allowed")
         self._in_pass = header["reply"] in IN_PASS
         self._waits = not self._in_pass
         return header, content
