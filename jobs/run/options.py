@@ -211,7 +211,12 @@ def build_model(
 model_options = OptionGroup(
     "model",
     build_model,
-    click.option("--model", default="favor-mini", show_default=True, help="A preset's name or a model folder."),
+    click.option(
+        "--model",
+        default="favor-mini",
+        show_default=True,
+        help="A packaged or installed model's name, or a model folder.",
+    ),
     click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer."),
     click.option("--num-beams", default=1, show_default=True, type=click.IntRange(1), help="1 is greedy."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ..."),
