@@ -1,4 +1,4 @@
-"""Corpora for the benchmarks, made on the spot from the samples."""
+"""Corpora for the benchmarks, generated from the samples."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ def copies(directory: Path, count: int, clips: Sequence[Path] = ()) -> Path:
     """Fills a directory with copies of clips under different names.
 
     Args:
-        directory: is made if it is missing.
-        count: how many files.
-        clips: the samples by default.
+        directory: output directory, which must not exist yet.
+        count: number of files.
+        clips: files to copy; the samples by default.
     """
     directory.mkdir(parents=True)
     clips = clips or sorted(SAMPLES.glob("*.mp4"))

@@ -1,4 +1,4 @@
-"""Building the tables from a journal of a million rows: peak memory, and what a look-up by file reads of them.
+"""Building the tables from a journal of a million rows: peak memory, and bytes read by a look-up by file.
 
 Run it with:  python benchmarks/dataset.py
 """
@@ -25,7 +25,7 @@ WORDS = "a red ball rolls behind the blue box while somebody says that the bell 
 
 
 def rows(numbers: range) -> list[Result]:
-    """Makes plausible rows; neighbouring ones are of the same file."""
+    """Generates plausible rows; neighbouring ones belong to the same file."""
     chance = random.Random(numbers.start)
     now = datetime.datetime.now(datetime.UTC)
     return [_row(number, " ".join(chance.choices(WORDS, k=40)), now) for number in numbers]
@@ -48,13 +48,13 @@ def write_journal(output: str, count: int = ROWS) -> None:
 
 
 def bytes_read() -> int:
-    """Returns what this process has read so far, by the kernel's own accounting."""
+    """Returns the bytes that this process has read so far, as counted by the kernel."""
     fields = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
     return int(fields["rchar"])
 
 
 def look_up(output: str) -> float:
-    """Returns the share of the table's bytes that DuckDB reads to find one file's rows by its id."""
+    """Returns the fraction of the table's bytes that DuckDB reads to find one file's rows by its id."""
     files = sorted(map(str, Path(output, "captions").glob("*.parquet")))
     wanted = rows(range(ROWS // 2, ROWS // 2 + 1))[0].media_id
     before = bytes_read()

@@ -1,11 +1,10 @@
-"""What decoding costs: CPU seconds for 2 frames a second at 224x224 and 16 kHz mono, against ffmpeg and plain PyAV.
+"""The cost of decoding: CPU seconds for 2 frames per second at 224x224 and 16 kHz mono, against ffmpeg and plain PyAV.
 
     python benchmarks/decode.py [--seconds 60] [--repeats 5] [--folder DIR] [--codecs h264 hevc ...] [--jobs ours ...]
 
-Each job runs in a process of its own, one thread each, in turns; the user and system time of the whole process and its
+The jobs take turns, each in a separate single-threaded process; the user and system time of the whole process and its
 children is counted, start-up included, and medians are compared. The clips are generated once by the ``ffmpeg``
-program, which must be installed; those of more than a minute repeat one. The frames are checked against decoding
-everything.
+program, which must be installed; those longer than a minute repeat one. The frames are checked against full decoding.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from favor.media.needs import ClipNeeds, Square
 SIZE = 224
 NEEDS = ClipNeeds(frame_size=Square(SIZE))
 WINDOW_MS = 30_000
-MINUTE = 60  # s that are encoded; more is a copy
+MINUTE = 60  # seconds to encode; longer clips repeat them
 STRIDE = 10  # one window in ten
 ENCODERS = {
     "h264": ["-c:v", "libx264", "-preset", "veryfast", "-b:v", "6M", "-g", "60", "-bf", "3", "-sc_threshold", "0"],
@@ -42,7 +41,7 @@ ENCODERS = {
 
 
 def generate(path: Path, codec: str, seconds: int) -> None:
-    """Writes moving test pictures with grain, and noise to hear."""
+    """Writes a clip of a moving test pattern with grain, and noise as sound."""
     if path.exists():
         return
     if seconds > MINUTE:
@@ -59,7 +58,7 @@ def generate(path: Path, codec: str, seconds: int) -> None:
 
 
 def spans(seconds: int, stride: int) -> list[tuple[int, int]]:
-    """The windows of a file, each or one in ``stride``."""
+    """Returns the windows of a file, or every ``stride``-th of them."""
     return [(start, start + WINDOW_MS) for start in range(0, seconds * 1000, WINDOW_MS * stride)]
 
 
@@ -72,7 +71,7 @@ def run_ffmpeg(path: str) -> None:
 
 
 def run_plain(path: str, stride: int = 1) -> list[Clip]:
-    """What one would write without this package: decode all, keep what is needed."""
+    """Decodes everything and keeps the frames needed, as one would without this package."""
     with av.open(path) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         video.codec_context.thread_count = 1
@@ -108,7 +107,7 @@ JOBS = {
 
 
 def cpu_seconds(job: str, path: Path, seconds: int) -> float:
-    """The user and system time of a job and its children."""
+    """Returns the user and system time of a job and its children."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, __file__, "--job", job, "--seconds", str(seconds), str(path)], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -116,7 +115,7 @@ def cpu_seconds(job: str, path: Path, seconds: int) -> float:
 
 
 def check(path: Path, seconds: int) -> None:
-    """Compares every frame with those of decoding everything."""
+    """Compares every frame with that of full decoding."""
     ours = np.concatenate([clip.frames for clip in run_ours(str(path), seconds)])
     np.testing.assert_array_equal(ours, run_plain(str(path))[0].frames[: len(ours)])  # a copy may last a frame longer
 

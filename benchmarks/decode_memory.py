@@ -1,10 +1,10 @@
-"""How much memory decoding a two-hour 1080p film takes, in this process and in the one that decodes for it.
+"""Peak memory of decoding a two-hour 1080p film, in this process and in its decoder process.
 
     python benchmarks/decode_memory.py [--hours 2] [--pattern segments|pass|sparse] [--folder DIR]
 
-The film repeats a simple minute of 30 frames a second, so that the ``ffmpeg`` program makes it, and it is decoded, in
-minutes. Patterns: ``segments`` of ten windows as the pipeline reads, all windows in one ``pass``, and one in ten
-(``sparse``), which seeks.
+The film repeats a simple minute at 30 frames per second, so that the ``ffmpeg`` program generates it, and it is
+decoded, within minutes. Patterns: ``segments`` of ten windows as in the pipeline, all windows in one ``pass``, and one
+window in ten (``sparse``), which seeks.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
     windows = sum(1 for part in parts for _ in decoder.windows(str(path), part, NEEDS))
     decoder.close()
     peaks = [resource.getrusage(who).ru_maxrss * 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(f"{windows} windows; {peaks[0] / 1e6:.0f} MB here, {peaks[1] / 1e6:.0f} MB where it is decoded")
+    print(f"{windows} windows; {peaks[0] / 1e6:.0f} MB here, {peaks[1] / 1e6:.0f} MB in the decoder")
     sys.exit(sum(peaks) > LIMIT)
 
 

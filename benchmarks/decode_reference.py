@@ -1,11 +1,11 @@
-"""Compares decoded windows with what the ``ffmpeg`` program makes of the same files: its own decoder and resampler.
+"""Compares decoded windows with the ``ffmpeg`` program's output for the same files, from its decoder and resampler.
 
     python benchmarks/decode_reference.py FILE ...
 
-For each file it prints the lowest PSNR of any frame after scaling, the correlation of the sound and its offset, and
-fails if a frame is under 40 dB, the sound under 0.99 or its offset 1 ms or more. Frames are scaled as they are coded
-and turned then, in RGB, since swscale halves the colour along the rows; and colour samples lie to the
-left, as the standards have it, which ffmpeg 5.1 does not assume.
+For each file it prints the lowest PSNR of any frame after scaling, the correlation of the sound and its offset. It
+fails if a frame is under 40 dB, the sound under 0.99 or its offset 1 ms or more. Frames are scaled before they are
+rotated, in RGB, since swscale halves the chroma along the rows; and chroma samples are on the left, as the standards
+specify, which ffmpeg 5.1 does not assume.
 """
 
 import argparse
@@ -33,14 +33,14 @@ def ffmpeg(path: str, *options: str) -> bytes:
 
 
 def turn(path: str) -> str:
-    """The filter that brings a picture upright, by what ffprobe says."""
+    """Returns the filter that turns a picture upright, according to ffprobe."""
     entries = ["-select_streams", "v:0", "-show_entries", "stream_side_data=rotation", "-of", "csv=p=0"]
-    said = subprocess.run(["ffprobe", "-v", "error", *entries, path], check=True, capture_output=True, text=True).stdout
-    return TURNS[said.strip(" ,\n")]
+    command = ["ffprobe", "-v", "error", *entries, path]
+    return TURNS[subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(" ,\n")]
 
 
 def reference_frames(path: str) -> NDArray[np.uint8]:
-    """The first frame at or after each half second, chosen by ffmpeg's own ``select``."""
+    """Returns the first frame at or after each half second, chosen by ffmpeg's ``select`` filter."""
     chosen = r"select='isnan(prev_selected_t)+gt(floor(t*2+1e-6)\,floor(prev_selected_t*2+1e-6))'"
     scale = f"scale={SIZE}:{SIZE}:flags=bicubic:in_h_chr_pos=0,format=rgb24,{turn(path)}"
     content = ffmpeg(path, "-vf", f"{chosen},{scale}", "-fps_mode", "vfr", "-f", "rawvideo")
@@ -57,7 +57,7 @@ def psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 def alignment(one: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[float, int]:
-    """The correlation of two sounds where they fit best, and how many samples the first one is late there."""
+    """Returns the highest correlation of two sounds, and the lag of the first one there, in samples."""
     count = min(len(one), len(other))
     spectra = [np.fft.rfft(sound[:count].astype(np.float64), 2 * count) for sound in (one, other)]
     product = np.fft.irfft(spectra[0] * np.conj(spectra[1]))
@@ -67,7 +67,7 @@ def alignment(one: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[flo
 
 
 def compare(path: str) -> bool:
-    """Prints how one file compares; returns whether it passes."""
+    """Prints the comparison of one file; returns whether it passes."""
     clip = read_clip(path, needs=ClipNeeds(frame_size=Square(SIZE)))
     passed = True
     if clip.frames is not None:
@@ -75,11 +75,11 @@ def compare(path: str) -> bool:
         count = min(len(expected), len(clip.frames))
         worst = min(psnr(*pair) for pair in zip(clip.frames[:count], expected[:count], strict=True))
         passed &= worst > LEAST_PSNR and abs(len(expected) - len(clip.frames)) <= 1
-        print(f"{path}: {len(clip.frames)} frames, ffmpeg {len(expected)}, at least {worst:.1f} dB")
+        print(f"{path}: {len(clip.frames)} frames, ffmpeg {len(expected)}, lowest PSNR {worst:.1f} dB")
     if clip.audio is not None:
         correlation, lag = alignment(clip.audio, reference_sound(path))
         passed &= correlation > LEAST_CORRELATION and abs(lag) / SAMPLE_RATE < MOST_OFFSET
-        print(f"{path}: sound correlates by {correlation:.5f}, {lag / SAMPLE_RATE * 1000:+.2f} ms off")
+        print(f"{path}: sound correlation {correlation:.5f}, {lag / SAMPLE_RATE * 1000:+.2f} ms off")
     return passed
 
 

@@ -1,4 +1,4 @@
-"""Comparing two runs of 200,000 rows, a tenth of which differ: time and peak memory of the process that compares.
+"""Comparing two runs of 200,000 rows, a tenth of which differ: time and peak memory of the comparing process.
 
 Run it with:  python benchmarks/diff.py
 """
@@ -24,7 +24,7 @@ CHANGED = "SELECT * REPLACE (CASE WHEN hash(result_id) % 10 = 0 THEN text || ' a
 
 
 def write_outputs(a: str, b: str) -> None:
-    """Writes the output of a run, and that of another with other texts for a tenth of the rows."""
+    """Writes the output of a run, and a second one with different texts in a tenth of the rows."""
     write_journal(a, ROWS)
     build(Journal(a), frozenset({"captions"}))
     Path(b, "captions").mkdir(parents=True)

@@ -1,9 +1,9 @@
-"""Eight unequal windows answered together against one by one: the same tokens, at how many times the throughput.
+"""Throughput of answering eight unequal windows in a batch against one by one, with the same tokens.
 
-What is timed is generation: the prefill, which computes as much for a row of a batch as for one by itself, and the
-tokens of the answer, for which a batch reads the weights once. Both arms run in turn, several times, and the median of
-the ratios counts. It takes two idle cores. Run it with:  GOMP_SPINCOUNT=30000 python benchmarks/generation.py, as the
-commands set it
+Generation is timed: the prefill, which costs as much per row in a batch as alone, and the tokens of the answer, for
+which a batch reads the weights once. Both arms take turns several times, and the median of the ratios is printed. It
+takes two idle cores. Run it with:  GOMP_SPINCOUNT=30000 python benchmarks/generation.py, the value that the commands
+set
 """
 
 import statistics
@@ -28,7 +28,7 @@ RATE = 16_000
 
 
 def windows() -> list[Clip]:
-    """Windows as an archive has them: most are 30 s long; some end earlier, lack the sound or lack the picture."""
+    """Generates windows as in an archive: most last 30 s; some are shorter or lack sound or picture."""
     generator = np.random.default_rng(0)
     seconds = (30, 28, 30, 12, 30, 7, 30, 19)
     frames = [generator.integers(0, 255, (2 * length, 128, 128, 3)).astype(np.uint8) for length in seconds]
@@ -41,7 +41,7 @@ def windows() -> list[Clip]:
 
 @torch.inference_mode()
 def run(model: FavorModel, prompts: list[Tensor], batch_size: int, tokens: int) -> tuple[float, list[tuple[int, ...]]]:
-    """Returns the seconds that all answers took, and their tokens."""
+    """Returns the seconds that all answers take, and their tokens."""
     options = GenerationOptions(max_new_tokens=tokens, min_new_tokens=tokens)
     batches = [prompts[start : start + batch_size] for start in range(0, len(prompts), batch_size)]
     start = time.perf_counter()
@@ -54,14 +54,14 @@ def compare(model: FavorModel) -> None:
         prompts = model.prompts(model.encode(windows()), QUESTIONS)
     size = sum(parameter.numel() for parameter in model.llm.parameters())
     print(f"{model.name}, a language model of {size / 1e6:.0f} million parameters, {NEW_TOKENS} tokens:")
-    run(model, prompts[:2], 2, NEW_TOKENS)  # what happens once only
+    run(model, prompts[:2], 2, NEW_TOKENS)  # warm-up
     rounds = [compare_once(model, prompts) for _ in range(ROUNDS)]
     whole, decoding = (statistics.median(ratios) for ratios in zip(*rounds, strict=True))
     print(f"  median {whole:.2f} x in all (at least 3 x), {decoding:.2f} x without the prefill")
 
 
 def compare_once(model: FavorModel, prompts: list[Tensor]) -> tuple[float, float]:
-    """Returns the ratio of the throughputs, with and without the prefill."""
+    """Returns the ratios of the throughputs with and without the prefill."""
     together, ids = run(model, prompts, len(prompts), NEW_TOKENS)
     alone, alone_ids = run(model, prompts, 1, NEW_TOKENS)
     prefill, prefill_alone = run(model, prompts, len(prompts), 1)[0], run(model, prompts, 1, 1)[0]

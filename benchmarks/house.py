@@ -1,4 +1,4 @@
-"""How the code of a checkout is housed: fullest folder, names with two homes, rooms that a run's options pass through.
+"""Structure of a checkout's code: fullest folder, names defined twice, modules that use a run's options.
 
 Run it as ``python benchmarks/house.py [CHECKOUT ...]``; each checkout gets a column.
 """
@@ -14,7 +14,7 @@ SHIPPED = ("favor", "transforms", "pipeline", "jobs")
 
 
 def modules(checkout: Path) -> dict[Path, ast.Module]:
-    """Parses all that the wheel holds."""
+    """Parses all modules in the wheel."""
     return {
         path.relative_to(checkout): ast.parse(path.read_text(encoding="utf-8"))
         for package in SHIPPED
@@ -34,7 +34,7 @@ def public_names(tree: ast.Module) -> Iterator[str]:
 
 
 def figures(checkout: Path) -> dict[str, str]:
-    """Returns what is counted, by its description."""
+    """Returns the counts by description."""
     trees = modules(checkout)
     folders = collections.Counter(path.parent for path in trees if path.name != "__init__.py")
     homes = collections.Counter(name for tree in trees.values() for name in set(public_names(tree)))
@@ -48,8 +48,8 @@ def figures(checkout: Path) -> dict[str, str]:
         "modules": str(len(trees)),
         "lines": str(sum(len((checkout / path).read_text(encoding="utf-8").splitlines()) for path in trees)),
         "fullest folder": f"{files} files, {fullest}",
-        "public names with two homes": str(sum(count > 1 for count in homes.values())),
-        "modules that know RunOptions": str(len(users)),
+        "public names defined twice": str(sum(count > 1 for count in homes.values())),
+        "modules that use RunOptions": str(len(users)),
     }
 
 
@@ -58,7 +58,7 @@ def _name(node: ast.Name | ast.alias) -> str:
 
 
 def main() -> None:
-    """Prints a table."""
+    """Prints the counts as a table."""
     columns = [figures(Path(argument)) for argument in sys.argv[1:] or [str(ROOT)]]
     for name in columns[0]:
         print(f"{name:30}", *(f"{column[name]:32}" for column in columns))

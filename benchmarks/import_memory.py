@@ -1,6 +1,6 @@
-"""Peak memory of `favor import` and of loading, for a model of 1 B parameters, by the processes' own accounting.
+"""Peak memory of `favor import` and of loading a model of 1 B parameters, as reported by the kernel.
 
-Random weights are written, put back into the layout of the released files, and imported from there as a user does.
+Random weights are written, converted back to the layout of the released files, and imported from there like those.
 
 Run it with:  OMP_NUM_THREADS=1 python benchmarks/import_memory.py
 """
@@ -29,7 +29,7 @@ LOAD = (
 
 
 def peak(*command: object) -> float:
-    """Runs a command of Python and returns its peak resident memory in bytes."""
+    """Runs a Python command and returns its peak resident memory in bytes."""
     process = subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, f"{command} ended with {status}"
@@ -37,7 +37,7 @@ def peak(*command: object) -> float:
 
 
 def write_release(folder: Path, release: Path) -> None:
-    """Puts a model folder back into the released files' layout."""
+    """Converts a model folder back to the layout of the released files."""
     import torch
     from safetensors.torch import load_file, save_file
 

@@ -1,11 +1,11 @@
-"""What isolation costs: CPU seconds of decoding in the child process against those of decoding without one.
+"""The cost of isolation: CPU seconds of decoding in a child process against decoding in this process.
 
     python benchmarks/isolation.py [--seconds 300] [--rounds 3] [--folder DIR] [--codecs h264 ...]
 
-Both ways decode the same windows in turns, each first for every other one, so that a machine that is slow for a while
-is slow for both: with whole files in turns, as in ``decode.py``, that alone makes a tenth. Of the child everything is
-counted, from its start to its end; of this process only what it does to get the windows. The clips are those of
-``decode.py``, and what comes from the child is compared with what does not.
+Both ways decode the same windows and alternate which goes first, so that a temporarily slow machine slows both: with
+whole files in turns, as in ``decode.py``, that alone makes a difference of a tenth. All CPU time of the child counts,
+from start to end, but of this process only that of getting the windows. The clips are those of ``decode.py``, and the
+results of both ways are compared.
 """
 
 import argparse
@@ -30,9 +30,9 @@ class Spent:
     """CPU seconds of one round.
 
     Attributes:
-        without: for decoding all windows in this process.
-        asking: for getting them from the child, in this process.
-        child: in the child.
+        without: decoding all windows in this process.
+        asking: this process, getting the windows from the child.
+        child: the child, from start to end.
     """
 
     without: float = 0.0
@@ -41,30 +41,30 @@ class Spent:
 
     @property
     def ratio(self) -> float:
-        """How many times as much isolation takes."""
+        """The CPU time with isolation, relative to that without."""
         return (self.asking + self.child) / self.without
 
 
 def children() -> float:
-    """The user and system time of all processes that this one has started and seen end."""
+    """Returns the user and system time of all finished child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def timed(clips: Iterator[Clip]) -> tuple[Clip | None, float]:
-    """Takes the next clip; returns it with the CPU seconds that this process has spent on it."""
+    """Takes the next clip; returns it with the CPU seconds that this process spent on it."""
     began = time.process_time()
     clip = next(clips, None)
     return clip, time.process_time() - began
 
 
 def measure(path: Path, seconds: int) -> Spent:
-    """Decodes all windows of a file both ways, in turns."""
+    """Decodes all windows of a file both ways, alternating."""
     spans, spent, before = decode.spans(seconds, stride=1), Spent(), children()
     decoder = IsolatedDecoder()
     here = decode_windows(str(path), spans, decode.NEEDS)
     there = (clip for _, clip in decoder.windows(str(path), spans, decode.NEEDS))
-    for turn in range(len(spans) + 1):  # the last finds the end
+    for turn in range(len(spans) + 1):  # the last turn only reaches the end
         if turn % 2:
             (expected, without), (clip, asking) = timed(here), timed(there)
         else:

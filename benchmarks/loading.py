@@ -1,7 +1,7 @@
-"""Peak memory of loading a random model of a billion parameters, by the process's own accounting.
+"""Peak memory of loading a random model of a billion parameters, as reported by the kernel.
 
-The peak is that of a fresh process which loads the model, less what it holds once everything is imported and
-favor-mini has been loaded the same way. Run it with:  python benchmarks/loading.py
+The peak is that of a fresh process that loads the model, less its peak after all imports and after loading favor-mini
+the same way. Run it with:  python benchmarks/loading.py
 """
 
 import multiprocessing
@@ -27,7 +27,7 @@ def peak_bytes() -> int:
 
 
 def measure(folder: Path, dtype: str, quantization: str | None) -> tuple[int, int, int]:
-    """Returns the parameters, their bytes as loaded, and by how much the peak grew."""
+    """Returns the number of parameters, their bytes as loaded, and the growth of the peak."""
     from favor import FavorModel
     from favor.models.favor.memory import weight_bytes
 
@@ -42,7 +42,7 @@ def main() -> None:
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "model")
-        with spawn.Pool(1) as pool:  # a child's peak begins with the memory of its parent, so that stays small
+        with spawn.Pool(1) as pool:  # a child's peak starts at its parent's memory, so keep that small
             pool.apply(make, (folder,))
         for dtype, quantization in WAYS:
             with spawn.Pool(1) as pool:

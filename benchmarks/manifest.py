@@ -1,4 +1,4 @@
-"""Listing a corpus from a manifest of a million rows: peak memory above the process's own, and CPU seconds.
+"""Listing a corpus from a manifest of a million rows: peak memory above that of the idle process, and CPU seconds.
 
 Run it with:  python benchmarks/manifest.py
 """
@@ -25,7 +25,7 @@ ROWS = 1_000_000
 
 
 def row(number: int) -> dict[str, object]:
-    """Makes a plausible row."""
+    """Generates a plausible row."""
     uri = f"gs://archive/{number * 7919 % ROWS:07d}/film.mp4"
     return {"uri": uri, "start": number % 60, "end": number % 60 + 30.5, "id": f"s{number}", "language": "de"}
 
@@ -45,7 +45,7 @@ def write(directory: Path) -> list[Path]:
 
 
 def list_all(path: str, share: float) -> None:
-    """Lists the manifest in this process, as the first stage of a run does, and prints what it took."""
+    """Lists the manifest in this process like the first stage of a run, and prints memory and time."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
     lister = Lister(WHOLE_CORPUS, Tally(), Selection(share=share), read_head(path).label_types)

@@ -1,6 +1,6 @@
-"""Peak memory of `favor caption` over few and over many short files, by the processes' own accounting.
+"""Peak memory of `favor caption` over few and over many short files, as reported by the kernel.
 
-It is that of the largest process, the one with the model; the decoder's is what `decode_memory.py` measures.
+It is that of the largest process, the one with the model; `decode_memory.py` measures that of the decoder.
 
     python benchmarks/memory.py [FEW MANY]
 """

@@ -1,4 +1,4 @@
-"""What each model needs to answer four windows of 30 s, as a table; ``favor.models.favor.memory`` does the sums.
+"""A table of the memory that each model needs to answer four windows of 30 s, by ``favor.models.favor.memory``.
 
 Run it with:  python benchmarks/memory_table.py
 """
@@ -13,7 +13,7 @@ GIGABYTE = 10**9
 
 
 def main() -> None:
-    print("| model | type | weights | cache | features | activations | in all, GB |")
+    print("| model | type | weights | cache | features | activations | total, GB |")
     print("|---|---|---|---|---|---|---|")
     for name, config in PRESETS.items():
         for dtype, quantization in WAYS:

@@ -1,7 +1,7 @@
-"""What the pipeline costs: its wall time against a plain loop that calls the same functions on the same windows.
+"""The overhead of the pipeline: its wall time against a plain loop that calls the same functions on the same windows.
 
-Both arms decode the same windows, load the model once and use the same batches; the imports are paid before. The plain
-loop writes nothing. Run it with:  python benchmarks/overhead.py
+Both arms decode the same windows, load the model once and use the same batches; imports are not timed. The plain loop
+writes nothing. Run it with:  python benchmarks/overhead.py
 """
 
 import itertools
@@ -15,7 +15,7 @@ from corpus import copies
 
 from pipeline.execution.environment import set_up
 
-set_up()  # before torch is imported, as the command does it
+set_up()  # before torch is imported, as in the command
 
 from favor import Clip, FavorModel, GenerationOptions  # noqa: E402
 from favor.media.corpus.files import MediaFile  # noqa: E402
@@ -49,7 +49,7 @@ def decoded(options: RunOptions) -> Callable[[Path], Iterator[Clip]]:
 
 
 def seconds(action: Callable[[], object]) -> tuple[float, float]:
-    """Returns how long an action takes: wall seconds and, less sensitive to neighbours, CPU seconds."""
+    """Returns the wall seconds of an action and its CPU seconds, which other load affects less."""
     wall, cpu = time.perf_counter(), time.process_time()
     action()
     return time.perf_counter() - wall, time.process_time() - cpu

@@ -1,9 +1,9 @@
-"""What `favor plan` takes and how right it is: probing a thousand files, then a prediction against the run it is about.
+"""Time and accuracy of `favor plan`: probing a thousand files, and its prediction against the actual run.
 
-The corpus of the prediction is films of unequal length, the samples shown again and again; the model is a random one of
-about 140 million parameters. Each round predicts, runs, and runs again with nothing left to do. Wall seconds see the
-neighbours on a shared machine, whose load is printed; CPU seconds, less those of the run with nothing to do, hardly do.
-It needs the ``ffmpeg`` program. Run it with:  python benchmarks/plan.py [--rounds 3]
+The prediction is for films of unequal length, made by repeating the samples; the model is a random one of about 140
+million parameters. Each round predicts, runs, and runs again with nothing left to do. On a shared machine other load,
+which is printed, affects wall seconds; it hardly affects CPU seconds, less those of the run with nothing to do. It
+needs the ``ffmpeg`` program. Run it with:  python benchmarks/plan.py [--rounds 3]
 """
 
 import argparse
@@ -19,13 +19,13 @@ from corpus import SAMPLES, copies
 
 from pipeline.execution.environment import set_up
 
-set_up()  # before torch is imported, as the command does it
+set_up()  # before torch is imported, as in the command
 
 from favor.importing.random_model import import_random  # noqa: E402
 from favor.importing.release import ImportOptions  # noqa: E402
 
 LANGUAGE = {"hidden_size": 896, "intermediate_size": 2432, "num_hidden_layers": 14, "num_attention_heads": 14}
-REPEATS = (24, 3, 13, 30, 8, 1, 20, 16)  # of a sample of about 5 s
+REPEATS = (24, 3, 13, 30, 8, 1, 20, 16)  # times a sample of about 5 s is repeated
 OPTIONS = ["--max-new-tokens", "16", "--window-seconds", "10"]
 
 
@@ -41,7 +41,7 @@ def films(directory: Path) -> Path:
 
 
 def favor(*arguments: str) -> tuple[str, float, float]:
-    """Runs a command in a process of its own; returns what it printed, its wall seconds and its CPU seconds."""
+    """Runs a command in a separate process; returns its output, its wall seconds and its CPU seconds."""
     start, before = time.perf_counter(), os.times()
     command = [sys.executable, "-m", "jobs.main", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -51,7 +51,7 @@ def favor(*arguments: str) -> tuple[str, float, float]:
 
 
 def compare(corpus: str, output: Path, how: list[str]) -> tuple[float, float]:
-    """Predicts a run and then runs it; returns the ratios of wall seconds and of CPU seconds."""
+    """Predicts a run and executes it; returns the ratios of wall seconds and of CPU seconds."""
     loads = [os.getloadavg()[0]]
     plan, took, _ = favor("plan", corpus, *how, "--json")
     predicted = json.loads(plan)["prediction"]
@@ -77,7 +77,7 @@ def compare(corpus: str, output: Path, how: list[str]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--files", type=int, default=1000, help="to probe; 60 s is the goal for 1000")
+    parser.add_argument("--files", type=int, default=1000, help="files to probe; the goal for 1000 is 60 s")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

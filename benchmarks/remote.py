@@ -1,6 +1,6 @@
-"""How many bytes of a long remote film one window reads, against the bytes of its packets; the index is not counted.
+"""Bytes of a long remote film that one window reads, against the bytes of its packets; the index is not counted.
 
-A server on this machine answers ranges and counts what it sends. Any film that begins with its index will do, such as
+A local server answers range requests and counts the bytes sent. Any film that starts with its index will do, such as
 one looped to an hour:  ffmpeg -stream_loop 6 -i film.mp4 -c copy -t 3600 -movflags faststart hour.mp4
 
     python benchmarks/remote.py FILE
@@ -21,11 +21,11 @@ from favor.media.needs import ClipNeeds, Square
 
 WINDOW = 30  # s
 NEEDS = ClipNeeds(frame_size=Square(224))
-PLACES = (1 / 6, 1 / 2, 5 / 6)  # of the film, at which a window begins
+PLACES = (1 / 6, 1 / 2, 5 / 6)  # starts of the windows, as fractions of the film
 
 
 class RangeHandler(http.server.BaseHTTPRequestHandler):
-    """Serves one file by ranges."""
+    """A server of one file that answers range requests."""
 
     protocol_version = "HTTP/1.1"
 
@@ -34,7 +34,7 @@ class RangeHandler(http.server.BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_HEAD(self) -> None:
-        """Tells the size."""
+        """Sends the size."""
         self._head(200, self.file.stat().st_size)
 
     def do_GET(self) -> None:
@@ -53,11 +53,11 @@ class RangeHandler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 def packets_of(path: Path) -> list[tuple[float, int, int]]:
-    """Returns time in s, size and place of each packet of picture and sound."""
+    """Returns the time in seconds, size and file position of each video and audio packet."""
     with av.open(str(path)) as container:
         streams = [*container.streams.video[:1], *container.streams.audio[:1]]
         packets = [packet for packet in container.demux(streams) if packet.size and packet.pts is not None]

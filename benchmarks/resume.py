@@ -1,7 +1,7 @@
-"""A run killed at ten random moments and resumed each time: its tables must be those of a run that nothing disturbs.
+"""A run killed at ten random moments and resumed each time: its tables must equal those of an undisturbed run.
 
-The moments are told by what lies in the output, not by a clock, so that they hit the same work on any machine. Run it
-with:  python benchmarks/resume.py --files 500
+The moments are defined by the contents of the output, not by a clock, so that they hit the same work on any machine.
+Run it with:  python benchmarks/resume.py --files 500
 """
 
 import argparse
@@ -29,12 +29,12 @@ OPTIONS = ("--transcribe", "--max-new-tokens", "2", "--batch-size", "2", "--work
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """When a run is killed, and what of it.
+    """A moment at which some of a run's processes are killed.
 
     Attributes:
-        name: for the reader.
-        victim: one of the three above.
-        came: whether it is there.
+        name: description for the output.
+        victim: ``EVERYTHING``, ``SUPERVISOR`` or ``WORKER``.
+        came: returns whether the run has reached the moment.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Moment:
 
 
 class Run:
-    """A run of the command, whose processes are a session of their own.
+    """A run of the command, whose processes form a separate session.
 
     Args:
-        program: the command.
-        corpus: its files.
-        output: where the tables go.
-        options: further ones.
+        program: Python arguments that start the command.
+        corpus: folder of the input files.
+        output: folder of the tables.
+        options: further options of the command.
     """
 
     def __init__(self, program: list[str], corpus: Path, output: Path, options: list[str]) -> None:
@@ -61,7 +61,7 @@ class Run:
         )
 
     def parents(self) -> dict[int, int]:
-        """Returns the living processes, each with the one that started it."""
+        """Returns the live processes with their parents."""
         found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -73,18 +73,18 @@ class Run:
         return found
 
     def workers(self) -> list[int]:
-        """Returns the processes that the supervisor has started."""
+        """Returns the processes started by the supervisor."""
         return sorted(child for child, parent in self.parents().items() if parent == self.process.pid)
 
     def fresh(self, *names: str) -> bool:
-        """Whether this run has put a file into a directory of the output, be it a part of one."""
+        """Returns whether this run has written a file, even a partial one, to a directory of the output."""
         try:
             return any(path.stat().st_mtime_ns > self.began for path in self.output.joinpath(*names).iterdir())
-        except FileNotFoundError:  # the directory, or what has just got its name
+        except FileNotFoundError:  # no directory yet, or a file that has just been renamed
             return False
 
     def strike(self, moment: Moment, dice: random.Random) -> bool:
-        """Waits for a moment and kills what is to be killed; returns whether it came before the end."""
+        """Waits for a moment and kills its victim; returns whether it came before the run ended."""
         until = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             if moment.came(self) and self._kill(moment.victim, dice):
@@ -95,11 +95,11 @@ class Run:
         return False
 
     def _kill(self, victim: str, dice: random.Random) -> bool:
-        """Kills at once; returns False where there is no worker, be it not yet or no longer."""
+        """Kills the victim; returns False if it is a worker and none is alive."""
         if victim == WORKER:
             try:
                 os.kill(dice.choice(self.workers()), signal.SIGKILL)
-            except (IndexError, ProcessLookupError):  # none is there
+            except (IndexError, ProcessLookupError):  # none is alive
                 return False
             return True
         (os.killpg if victim == EVERYTHING else os.kill)(self.process.pid, signal.SIGKILL)
@@ -107,14 +107,14 @@ class Run:
         return True
 
     def _settle(self) -> None:
-        """Makes sure that nothing outlives its owner for long."""
+        """Waits until no process is left without its parent."""
         until = time.monotonic() + PATIENCE
         while strays := self._strays():
             assert time.monotonic() < until, f"processes {strays} outlived their owner"
             time.sleep(0.05)
 
     def finish(self) -> str:
-        """Waits for a good end; returns what was printed."""
+        """Waits for the run to succeed; returns its output."""
         printed, _ = self.process.communicate()
         assert self.process.returncode == 0, f"ended with {self.process.returncode}: {printed}"
         return printed
@@ -125,12 +125,12 @@ class Run:
 
 
 def parts(directory: Path) -> list[Path]:
-    """Returns the files of rows below a directory; those with a dot in front are not finished."""
+    """Returns the Parquet files below a directory, except unfinished ones, whose names start with a dot."""
     return [path for path in directory.rglob("*.parquet") if not path.name.startswith(".")]
 
 
 def results(output: Path) -> int:
-    """Returns how many rows of results are in the journal, after making sure that each is there only once."""
+    """Counts the results in the journal, checking that none is there twice."""
     total = 0
     for table in RESULTS:
         files = [pq.read_table(path, columns=["result_id"]) for path in parts(output / "journal" / table)]
@@ -143,12 +143,12 @@ def results(output: Path) -> int:
 def moments(dice: random.Random, rows: int, count: int) -> list[Moment]:
     """Draws moments over the whole length of a run.
 
-    A worker is never killed twice in the same run: what a second one had at work would be blamed, as it should be.
+    A worker is never killed twice in the same run: the windows in flight would then rightly be recorded as failures.
 
     Args:
-        dice: draws.
-        rows: how many results the run comes to.
-        count: how many moments.
+        dice: random generator.
+        rows: number of results of the complete run.
+        count: number of moments.
     """
     victims = [EVERYTHING, WORKER, SUPERVISOR]
     first = [
@@ -173,7 +173,7 @@ def moments(dice: random.Random, rows: int, count: int) -> list[Moment]:
 
 
 def check(output: Path) -> int:
-    """Makes sure that every file in sight is whole and no table has a row twice; returns the results so far."""
+    """Checks that every finished file is readable and no table has a row twice; returns the number of results."""
     for path in parts(output):
         pq.read_table(path)
     for table, key in ROW_KEYS.items():
@@ -183,7 +183,7 @@ def check(output: Path) -> int:
 
 
 def torment(start: Callable[[], Run], plan: list[Moment], dice: random.Random) -> int:
-    """Kills at all the moments; returns how many of them hit a running process."""
+    """Kills the run at every moment; returns the number of moments that hit a running process."""
     run, hits = start(), 0
     for moment in plan:
         if run.process.poll() is not None:
@@ -198,12 +198,12 @@ def torment(start: Callable[[], Run], plan: list[Moment], dice: random.Random) -
 
 
 def tables(output: Path) -> dict[str, pd.DataFrame]:
-    """Reads the tables without what no two runs have in common."""
+    """Reads the tables without the column that differs between any two runs."""
     return {name: pd.read_parquet(output / name).drop(columns="created_at", errors="ignore") for name in ROW_KEYS}
 
 
 def fill(corpus: Path, clips: list[Path], count: int) -> Path:
-    """Fills a directory with copies of clips, a file that is none, and one that ends in the middle."""
+    """Fills a directory with copies of clips, a file that is not media, and a truncated clip."""
     copies(corpus, count, clips)
     (corpus / "broken.mp4").write_bytes(b"nothing of the kind")
     content = clips[0].read_bytes()

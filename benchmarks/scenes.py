@@ -1,9 +1,9 @@
-"""What finding scenes costs, as a part of decoding the same film, and how many of the cuts windows are placed at.
+"""The cost of scene detection, relative to decoding the same film, and the number of windows that end at cuts.
 
     python benchmarks/scenes.py [FILE ...] [--window-seconds 30]
 
-It makes a film of 4 min with cuts at known times, encoded in two ways. Of the films that are given, the cuts are those
-that PySceneDetect finds by itself in all of their pictures.
+It generates a film of 4 min with cuts at known times, encoded in two ways. For films passed as arguments, the true cuts
+are those that PySceneDetect finds when reading every frame.
 """
 
 import argparse
@@ -26,11 +26,11 @@ NEEDS = ClipNeeds(frame_size=Square(224))
 SECONDS, RATE, LONGEST_SHOT = 240, 24, 12
 SOURCES = ("testsrc2", "gradients", "testsrc", "smptehdbars")
 KEYFRAMES = {"at scenes": (), "every 2 s": ("-g", str(2 * RATE), "-sc_threshold", "0")}
-NEAR_MS = 2  # between two ways of rounding
+NEAR_MS = 2  # tolerance for rounding
 
 
 def generate(folder: Path) -> tuple[dict[str, Path], list[int]]:
-    """Writes films of the same moving pictures with hard cuts; returns them and the times of the cuts in ms."""
+    """Writes films with the same frames and hard cuts; returns their paths and the times of the cuts in ms."""
     chance, frames, shots = random.Random(0), [0], []
     while frames[-1] < SECONDS * RATE:
         length = chance.randint(RATE, LONGEST_SHOT * RATE)
@@ -51,7 +51,7 @@ def generate(folder: Path) -> tuple[dict[str, Path], list[int]]:
 
 
 def reference(path: Path) -> list[int]:
-    """All cuts of a film in ms, by PySceneDetect's own reading of every picture."""
+    """Returns all cuts of a film in ms, as found by PySceneDetect in every frame."""
     from scenedetect import ContentDetector, detect
 
     return [round(start.seconds * 1000) for start, _ in detect(str(path), ContentDetector(min_scene_len=0))][1:]
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--window-seconds", type=float, default=30.0)
     options = parser.parse_args()
     window_ms = round(options.window_seconds * 1000)
-    cuts.Comparison(0)  # the import is paid before
+    cuts.Comparison(0)  # so that the import is not timed
     with tempfile.TemporaryDirectory() as folder:
         films, truth = generate(Path(folder))
         for name, path in films.items():

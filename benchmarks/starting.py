@@ -1,10 +1,10 @@
-"""What it costs to start: CPU seconds until a command has answered that needs no model, or a module is imported.
+"""Start-up cost: CPU seconds of commands that need no model, and of imports.
 
     python benchmarks/starting.py [--compare CHECKOUT]
 
-Each row is the median of five runs, of user and system time together, in a process of its own that imports this
-checkout, and with ``--compare`` another one beside it. ``favor status`` and ``favor diff`` read an output that a run of
-the same checkout has made.
+Each row is the median of five runs, in user plus system time, of a separate process that imports this checkout; with
+``--compare`` there is a second column for another checkout. ``favor status`` and ``favor diff`` read an output that a
+run of the same checkout has written.
 """
 
 import argparse
@@ -33,7 +33,7 @@ CASES = {
 
 
 def cpu_seconds(arguments: tuple[str, ...], checkout: Path, folder: Path) -> float:
-    """Returns the CPU seconds of a process, its children included."""
+    """Returns the CPU seconds of a process and its children."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run(arguments, checkout, folder)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -41,7 +41,7 @@ def cpu_seconds(arguments: tuple[str, ...], checkout: Path, folder: Path) -> flo
 
 
 def run(arguments: tuple[str, ...], checkout: Path, folder: Path) -> None:
-    """Runs Python in a folder, on the modules of a checkout; what it says does not matter."""
+    """Runs Python in a folder on the modules of a checkout, ignoring its output and exit status."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
     subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True)
 
@@ -51,7 +51,7 @@ def measure(checkout: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         run((*FAVOR, "caption", str(FILM), "-o", "made", "--max-new-tokens", "1"), checkout, folder)
-        assert (folder / "made" / "run_report.json").exists(), f"no run comes to its end in {checkout}"
+        assert (folder / "made" / "run_report.json").exists(), f"the run of {checkout} failed"
         return {
             case: statistics.median(cpu_seconds(arguments, checkout, folder) for _ in range(ROUNDS))
             for case, arguments in CASES.items()
@@ -60,7 +60,7 @@ def measure(checkout: Path) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--compare", type=Path, metavar="CHECKOUT", help="Of another version.")
+    parser.add_argument("--compare", type=Path, metavar="CHECKOUT", help="Checkout of another version.")
     options = parser.parse_args()
     columns = {"here": measure(ROOT)}
     if options.compare:

@@ -1,9 +1,9 @@
-"""The generated world: how fast clips are made, how long they are, and what guessing would score.
+"""The generated world: speed of generation, lengths of the clips, and scores of guessing.
 
     python benchmarks/synthetic.py [--clips 200] [--scenes 4000]
 
-The guesses are those that need neither picture nor sound: for each wording of a question, with its names replaced by
-"X", the answer that is right most often, and a random one of the choices.
+The guesses use neither picture nor sound: the most frequent answer to each wording of a question, with names replaced
+by "X", and a random choice.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from favor.synthetic.world import write
 
 
 def measure_speed(clips: int) -> None:
-    """Prints clips made in each CPU second, and the seconds of video that is."""
-    generate_clips(SPLITS["train"], 0, ["asr"])  # the voices are read once
+    """Prints the clips generated per CPU second, and their seconds of video."""
+    generate_clips(SPLITS["train"], 0, ["asr"])  # so that reading the voices is not timed
     for task in ("video_qa", "asr", "vqa", None):
         start = time.process_time()
         made = [generate_clips(SPLITS["train"], index, task and [task]) for index in range(clips)]
@@ -29,7 +29,7 @@ def measure_speed(clips: int) -> None:
 
 
 def measure_lengths(scenes: int) -> None:
-    """Prints how long the clips are."""
+    """Prints the distribution of the clips' lengths."""
     written = [write(SPLITS["train"], index)[0] for index in range(scenes)]
     seconds = np.array([scene.seconds for scene in written if scene.picture != "image"])
     shares = ", ".join(f"{100 * np.mean(seconds < limit):.0f} % under {limit} s" for limit in (2, 4, 10, 20))
@@ -38,7 +38,7 @@ def measure_lengths(scenes: int) -> None:
 
 
 def measure_guessing(scenes: int) -> None:
-    """Prints what guessing scores, for each task and kind."""
+    """Prints the scores of guessing for each task and kind of question."""
     groups: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for index in range(scenes):
         for item in write(SPLITS["test"], index)[1]:
@@ -51,7 +51,7 @@ def measure_guessing(scenes: int) -> None:
 
 
 def by_majority(items: list[Item]) -> float:
-    """Returns the share of right answers if each wording gets its most frequent one."""
+    """Returns the fraction of correct answers if each wording gets its most frequent one."""
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
         answers[wording(item.question)][item.answer] += 1
@@ -59,7 +59,7 @@ def by_majority(items: list[Item]) -> float:
 
 
 def main() -> None:
-    """Measures everything."""
+    """Measures speed, lengths and guessing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--scenes", type=int, default=4000)

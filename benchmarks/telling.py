@@ -1,7 +1,7 @@
-"""What an LLM answers from perfect facts, by the sort of question: the bound of what it can say of clips.
+"""The LLM's accuracy from perfect facts for each type of question: an upper bound for its answers about clips.
 
-Run it with:  python benchmarks/telling.py FOLDER [--perceived]  on a folder that mini wrote. With
---perceived it answers from what the model perceives of the clips, asked each question, as it does for a user.
+Run it with:  PYTHONPATH=. python benchmarks/telling.py FOLDER [--perceived]  on a folder written by mini.pretrain.
+With --perceived it answers from the clips as the model perceives them, with each question, as in normal use.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from mini.packing import Asked, lay_out
 TASKS = ("vqa", "video_qa")
 NAMES = (*COLOURS, *SHAPES, *OWN_SOUNDS, *SIZES, *TEXTURES, *(noun for noun, _, _ in SOUNDS.values()))
 NAMED = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
-WORDS = 5  # of a question, which tell its sort
+WORDS = 5  # first words of a question, by which its type is identified
 
 
 def perceive(model: FavorModel, scene: Scene, questions: Sequence[str]) -> list[Tensor]:
-    """What the causal Q-Former makes of a scene's clip when each question is asked: (tokens, width) each."""
+    """Returns the causal Q-Former's tokens for a scene's clip and each question: (tokens, width) each."""
     features = model.encode([render_clip(scene, model.config.visual.image_size)]) * len(questions)
     windows = [model.aligner.frames(seen) for seen in model.modalities(features, questions)]
     return list(model.aligner.join(model.aligner.query(windows)).flatten(0, 1).chunk(len(questions)))
@@ -47,7 +47,7 @@ def main() -> None:
     model = FavorModel.from_pretrained(options.folder, device="cpu", dtype="float32")
     learning = PretrainingObjective(model, FactCodes(model.config.causal_qformer.hidden_size))
     if not learning.load(options.folder):
-        parser.error(f"{options.folder} holds no codes; give a folder that mini wrote")
+        parser.error(f"{options.folder} contains no codes; give a folder written by mini.pretrain")
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for index in range(options.scenes):
         scene, items = write_for(np.random.default_rng((SPLITS["validation"], index)), TASKS[index % len(TASKS)])

@@ -1,4 +1,4 @@
-"""What an example of each kind costs favor-mini in training: CPU milliseconds, forward and backward, on one core.
+"""The cost of training favor-mini on an example of each kind: CPU milliseconds, forward and backward, on one core.
 
 Run it with:  OMP_NUM_THREADS=1 python benchmarks/training.py
 """
@@ -13,11 +13,11 @@ from favor.training.recipe import Mix, Parts, Stage
 from favor.training.sources import WorldSource, batch_generator
 
 QUESTIONS = {"text": 4, "vqa": 8, "ic": 1, "asr": 1, "ac": 1, "video_qa": 4, "avssd": 1, "caption": 1}
-BATCHES = 3  # after a first one, which is not counted
+BATCHES = 3  # after a warm-up batch
 
 
 def cost(model: FavorModel, kind: str, questions: int) -> tuple[float, float, int]:
-    """CPU milliseconds of an example in training, and those of its clip in making, and examples of a batch."""
+    """Returns CPU milliseconds per example for training and for generating its clip, and examples per batch."""
     parts = Parts(image_qformer="full", language="full")
     stage = Stage(kind, 1, parts, Mix(**{kind: 1}), clips=8, questions=questions, dropout="none", matching=0)
     unfreeze(model, stage)

@@ -1,4 +1,4 @@
-"""FAVOR: a language model that looks and listens to videos."""
+"""FAVOR: a language model that watches and listens to videos."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from favor.models.favor.model import FavorModel
     from favor.models.placement import Placement
     from favor.models.registry import describe, open_model
-    from favor.prompts import dialogue
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,12 +34,11 @@ __all__ = [
     "Square",
     "TaskPrompts",
     "describe",
-    "dialogue",
     "open_model",
     "read_clip",
 ]
 
-# Imported at first use, so that `import favor` does not wait for torch.
+# Imported on first use, so that `import favor` does not load torch.
 _HOMES = {
     "Answer": "favor.models.base",
     "Clip": "favor.media.clip",
@@ -59,7 +57,6 @@ _HOMES = {
     "Square": "favor.media.needs",
     "TaskPrompts": "favor.models.base",
     "describe": "favor.models.registry",
-    "dialogue": "favor.prompts",
     "open_model": "favor.models.registry",
     "read_clip": "favor.media.decode",
 }

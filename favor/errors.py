@@ -1,15 +1,15 @@
-"""The errors that a user or an archive can cause, as opposed to mistakes in this code."""
+"""Errors caused by user input or by media files, as opposed to bugs in this code."""
 
 
 class FavorError(Exception):
-    """Something outside this code is wrong; the message says what, where, and what to do about it."""
+    """A problem outside this code; the message says what is wrong, where, and how to fix it."""
 
 
 class MediaError(FavorError):
-    """A media file, or a span of it, that cannot be used.
+    """A media file, or a span of one, that cannot be used.
 
     Attributes:
-        code: a short stable word for tables, such as ``no_streams`` or ``truncated``.
+        code: a short, stable identifier for tables, such as ``no_streams`` or ``truncated``.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -21,4 +21,4 @@ class MediaError(FavorError):
 
 
 class ConfigError(FavorError, ValueError):
-    """A configuration that nothing can be made of; the message names the value and the remedy."""
+    """An invalid configuration; the message names the value and how to fix it."""

@@ -7,14 +7,14 @@ TRANSCRIBE_PROMPT = "Can you transcribe the speech into text?"
 
 
 def dialogue(turns: Sequence[tuple[str, str]], question: str) -> str:
-    r"""Writes a dialogue as one instruction, which can be asked like any question.
+    r"""Formats a dialogue as one instruction, which can be used like a single question.
 
     Args:
         turns: earlier questions and their answers.
-        question: the one to be answered now.
+        question: the question to answer now.
 
     Returns:
-        ``{q}\nASSISTANT: {a}\n`` for the first turn, each further one led by `` USER: ``, then the question.
+        ``{q}\nASSISTANT: {a}\n`` for each turn, then the question, joined by `` USER: ``.
     """
     written = [f"{asked}\nASSISTANT: {answered}\n" for asked, answered in turns]
     return " USER: ".join([*written, question])

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that are read from and written as JSON or TOML values, every key and type checked."""
+"""Reading and writing frozen dataclasses as JSON or TOML values, with every key and type checked."""
 
 import dataclasses
 import types
@@ -10,20 +10,20 @@ from typing import Annotated, Any, Literal, TypeVar
 from favor.errors import ConfigError
 
 _T = TypeVar("_T")
-SignedInt = Annotated[int, "may be negative"]  # any other number of a dataclass must not be
+SignedInt = Annotated[int, "may be negative"]  # all other numbers must not be negative
 
 
 def read_dataclass(cls: type[_T], values: Any, where: str) -> _T:
-    """Makes a dataclass of JSON values; what is not given has its default.
+    """Builds a dataclass from JSON values; omitted fields take their defaults.
 
     Args:
-        cls: of fields that are scalars, fractions, literals, tuples, sets, dictionaries with text as keys, dataclasses
-            such, or unions of these; among several dataclasses the first that has all keys of the value is meant.
-        values: a mapping of its fields.
-        where: the name of the whole, for messages.
+        cls: the dataclass. Its fields may be scalars, fractions, literals, tuples, sets, dictionaries with string keys,
+            such dataclasses, or unions of these; in a union of dataclasses, the first one with all keys is chosen.
+        values: a mapping from field names to values.
+        where: the name of the object, for error messages.
 
     Raises:
-        ConfigError: for an unknown or missing key, or an impossible value.
+        ConfigError: for an unknown or missing key, or an invalid value.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where} must be an object with the fields of {cls.__name__}; got {values!r}")
@@ -38,12 +38,12 @@ def read_dataclass(cls: type[_T], values: Any, where: str) -> _T:
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """Returns a dataclass as JSON values; ``read_dataclass`` reads it back."""
+    """Converts a dataclass to JSON values, which ``read_dataclass`` reads back."""
     return _to_json(dataclasses.asdict(record))
 
 
 def merge_values(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns JSON values with some replaced, at any depth."""
+    """Returns ``base`` with some values replaced, at any depth."""
     merged = dict(base)
     for key, value in values.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
@@ -82,11 +82,11 @@ def _read_union(hint: Any, value: Any, where: str) -> Any:
     options = [option for option in typing.get_args(hint) if option is not types.NoneType]
     records = [option for option in options if dataclasses.is_dataclass(option)]
     if len(records) > 1 and isinstance(value, Mapping):
-        return read_dataclass(_meant(records, value, where), value, where)
+        return read_dataclass(_matching(records, value, where), value, where)
     return _read_value(options[0], value, where)
 
 
-def _meant(records: list[Any], values: Mapping[str, Any], where: str) -> Any:
+def _matching(records: list[Any], values: Mapping[str, Any], where: str) -> Any:
     fields = {record: [field.name for field in dataclasses.fields(record)] for record in records}
     for record, names in fields.items():
         if set(_required(record)) <= set(values) <= set(names):
@@ -139,7 +139,7 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
 
 def _read_fraction(value: Any, where: str) -> Fraction:
     try:
-        fraction = Fraction(str(value))  # of a number with a point, the decimal that it shows
+        fraction = Fraction(str(value))  # via text, so that 0.1 becomes 1/10 rather than the nearest binary fraction
     except (ValueError, ZeroDivisionError):
         raise ConfigError(f'{where} must be a number or a fraction such as "1/2"; got {value!r}') from None
     if fraction < 0:

@@ -1,6 +1,6 @@
-"""How all of favor-mini that starts from nothing learns, from what is known of the generated world.
+"""Pretraining of favor-mini's randomly initialised parts on the ground truth of the generated world.
 
-The parts of the large model come trained; those of favor-mini do not, and the answers' loss alone would teach them
-slowly. So the ViT is told what lies on each patch, the Q-Formers which tokens to make, and the LLM what stands in these
-tokens until they are made. ``python -m mini.pretrain`` reads one model folder and writes another.
+The parts of the large model are pretrained; those of favor-mini are not, and the answer loss alone would train them
+slowly. So the ViT is supervised with the content of each patch and the Q-Formers with target tokens, which the LLM
+reads until the Q-Formers can produce them. ``python -m mini.pretrain`` reads one model folder and writes another.
 """

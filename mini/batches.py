@@ -1,4 +1,4 @@
-"""Batches of scenes: pictures, samples, what is true of them, and what is asked about them."""
+"""Batches of scenes: frames, samples, facts, and questions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,27 +23,27 @@ from mini.packing import Asked, PackedQuestions, each_tensor, lay_out
 from mini.patch_labels import CLASSES, patch_labels
 
 STREAM = 0
-ROUNDS = 5  # of further questions to each scene, since order, place and cause take many examples to learn
-MOST = 24  # questions to a scene
-# How often scenes are made for each task, against the others.
+ROUNDS = 5  # rounds of further questions per scene, since order, place and cause take many examples to learn
+MOST = 24  # most questions per scene
+# Relative frequencies of scenes made for each task.
 SHARES = {"vqa": 2.0, "ocr": 2.5, "ic": 1.0, "asr": 2.5, "ac": 1.0, "video_qa": 5.0}
 SHARES |= {"avsr": 1.5, "avsd": 1.5, "isqa": 1.5, "avm": 1.5, "avssd": 1.5, "caption": 1.5}
 
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """The clips of a batch. F frames, P pieces of sound and B blocks of half seconds are those of all clips.
+    """The clips of a batch, with F frames, P pieces of sound and B blocks of half seconds in total.
 
     Attributes:
         frames: (F, size, size, 3) uint8.
-        patches: (F, patches, kinds of ``CLASSES``) what lies on each patch.
-        asked: (F,) the clip, and so the question, of each frame.
-        questions: (clips, length) ids that the image Q-Former is asked.
+        patches: (F, patches, kinds of ``CLASSES``) label of each patch.
+        asked: (F,) index of the clip, and so of the question, of each frame.
+        questions: (clips, length) token ids of the image Q-Former's questions.
         question_mask: (clips, length).
         samples: (P, piece samples) at 16 kHz.
-        shown: (half seconds of B blocks,) which frame is shown; -1 for none.
-        heard: (B,) which piece is heard; -1 for none.
-        is_frame: (half seconds of B blocks,) false behind the end of a clip.
+        shown: (half seconds of B blocks,) index of the frame shown; -1 for none.
+        heard: (B,) index of the piece heard; -1 for none.
+        is_frame: (half seconds of B blocks,) false after the end of a clip.
     """
 
     frames: Tensor
@@ -59,12 +59,12 @@ class Clips:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Scenes, the first of which are clips too.
+    """A batch of scenes, the first of which are also rendered as clips.
 
     Attributes:
-        clips: of the first scenes.
-        facts: (blocks of all scenes, queries, kinds of ``KINDS``) what is true of each token.
-        rows: what is asked about all scenes.
+        clips: the clips of the first scenes.
+        facts: (blocks of all scenes, queries, kinds of ``KINDS``) facts for each token.
+        rows: the questions about all scenes.
     """
 
     clips: Clips
@@ -72,17 +72,17 @@ class Batch:
     rows: PackedQuestions
 
     def to(self, device: torch.device) -> Self:
-        """A copy on a device."""
+        """Returns a copy on a device."""
         return each_tensor(self, lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> Self:
-        """A copy in memory that a GPU reads by itself."""
+        """Returns a copy in pinned memory."""
         return each_tensor(self, Tensor.pin_memory)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Seen:
-    """One clip: its frames, which of them each half second shows, and its pieces of sound."""
+    """One clip: its frames, the frame shown in each half second, and its pieces of sound."""
 
     frames: NDArray[np.uint8]
     patches: NDArray[np.uint8]
@@ -91,15 +91,18 @@ class _Seen:
 
 
 class SceneBatches(Dataset[Batch]):
-    """Batches, each a function of its number.
+    """Batches, each determined by its number.
 
     Args:
         prompter: the tokenizers.
-        config: of the model, whose blocks are as long as its pieces of sound.
-        clips: scenes of a batch that are drawn and played.
-        scenes: further ones, of which only is told what is true.
-        rounding: frames and pieces of sound of a batch are rounded up to multiples of it, the first ones again: what a
-            GPU has to plan for each number anew it then plans for few.
+        config: configuration of the model; its blocks are as long as its pieces of sound.
+        clips: number of scenes per batch that are rendered as clips.
+        scenes: number of further scenes, for which only the facts are given.
+        rounding: the numbers of frames and of pieces of sound are rounded up to multiples of this by repeating the
+            first ones, so that a GPU plans its kernels for few different sizes.
+
+    Raises:
+        ValueError: if a piece of sound does not fill a block.
     """
 
     def __init__(self, prompter: Prompter, config: FavorConfig, clips: int, scenes: int, rounding: int = 1) -> None:
@@ -114,7 +117,7 @@ class SceneBatches(Dataset[Batch]):
         self.grid = config.visual.image_size // config.visual.patch_size
 
     def __getitem__(self, number: int) -> Batch:
-        """Makes a batch."""
+        """Generates a batch."""
         rng = batch_generator(SPLITS["train"], STREAM, number)
         made = [self._write(rng) for _ in range(self.clips + self.scenes)]
         facts = [scene_facts(scene, scene, self.config) for scene, _ in made]
@@ -164,14 +167,14 @@ class SceneBatches(Dataset[Batch]):
         return _Seen(frames, labels.astype(np.uint8), shown, samples)
 
     def _nothing(self) -> _Seen:
-        """A black frame and a silent piece, which no block shows or plays, so that no batch lacks either."""
+        """Returns an unused black frame and silent piece, so that no batch is without frames or sound."""
         size = self.config.visual.image_size
         labels, nothing = np.zeros((1, self.grid**2, len(CLASSES)), np.uint8), np.empty(0, np.int64)
         silence = torch.zeros(1, self.config.speech.piece_samples)
         return _Seen(np.zeros((1, size, size, 3), np.uint8), labels, nothing, silence)
 
     def _laid_out(self, seen: Sequence[_Seen]) -> tuple[NDArray[Any], ...]:
-        """Which frame and which piece each block shows and plays, and where clips end."""
+        """Returns the frame of each half second, the piece of each block, and which half seconds are within a clip."""
         length = self.config.causal_qformer.block_frames
         shown, heard, is_frame = [], [], []
         frames = pieces = 0

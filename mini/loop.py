@@ -1,4 +1,4 @@
-"""The loop that trains some parameters: it goes on where it was cut off, and prints how far it has come."""
+"""A resumable training loop that prints its progress."""
 
 import dataclasses
 import math
@@ -13,19 +13,19 @@ REPORT_EVERY = 50  # steps
 KEEP_EVERY = 250
 BETAS, WEIGHT_DECAY, CLIP_NORM, WARMUP = (0.9, 0.95), 0.01, 1.0, 0.05
 
-Measures = dict[str, tuple[Tensor | float, Tensor | float]]  # a sum and a count each, whose ratio is reported
+Measures = dict[str, tuple[Tensor | float, Tensor | float]]  # sum and count by name; their ratio is reported
 Cost = Callable[[int], tuple[Tensor, Measures]]
 Group = tuple[Sequence[nn.Parameter], float]  # parameters, and the factor of their learning rate
 
 
 @dataclasses.dataclass(frozen=True)
 class Course:
-    """How long and how fast something is learnt.
+    """Length and learning rate of a training.
 
     Attributes:
-        output: the folder that will be written afterwards; the state of the loop lies beside it.
-        steps: of the optimiser.
-        rate: the highest learning rate, which rises evenly at first and then falls as a cosine does.
+        output: the folder that is written afterwards; the state of the loop is kept next to it.
+        steps: number of optimiser steps.
+        rate: the peak learning rate, after a linear warm-up and before a cosine decay.
     """
 
     output: Path
@@ -34,12 +34,12 @@ class Course:
 
 
 def learn(cost: Cost, groups: Sequence[Group], course: Course) -> None:
-    """Trains parameters; a run that was cut off goes on from where it was last kept by the same call.
+    """Trains parameters; repeating the call resumes an interrupted run from its last saved state.
 
     Args:
-        cost: the loss of a step, and what is to be reported of it.
-        groups: what is trained.
-        course: how.
+        cost: returns the loss of a step and the measures to report.
+        groups: the parameters to train.
+        course: length and learning rate.
     """
     trained = [parameter for parameters, _ in groups for parameter in parameters]
     for parameter in trained:
@@ -51,7 +51,7 @@ def learn(cost: Cost, groups: Sequence[Group], course: Course) -> None:
         fused=trained[0].is_cuda,
     )
     state = course.output.with_name(f"{course.output.name}.progress.pt")
-    done = _go_on(state, trained, optimiser) if state.exists() else 0
+    done = _resume(state, trained, optimiser) if state.exists() else 0
     report = _Report(course.steps)
     for step in range(done, course.steps):
         for options, (_, factor) in zip(optimiser.param_groups, groups, strict=True):
@@ -63,17 +63,17 @@ def learn(cost: Cost, groups: Sequence[Group], course: Course) -> None:
         optimiser.step()
         report.add(step + 1, {"loss": (loss.detach(), 1)} | measures)
         if (step + 1) % KEEP_EVERY == 0:
-            _keep(state, step + 1, trained, optimiser)
+            _save(state, step + 1, trained, optimiser)
     state.unlink(missing_ok=True)
 
 
 def share_of_rate(step: int, steps: int) -> float:
-    """The share of the highest learning rate at a step: it rises evenly at first, and falls as a cosine does."""
+    """Returns the fraction of the peak learning rate at a step: a linear warm-up, then a cosine decay."""
     return min((step + 1) / math.ceil(WARMUP * steps), (1 + math.cos(math.pi * step / steps)) / 2)
 
 
 class _Report:
-    """Prints the means of the last steps."""
+    """A printer of the means over recent steps."""
 
     def __init__(self, steps: int) -> None:
         self.steps, self.began = steps, time.monotonic()
@@ -89,18 +89,18 @@ class _Report:
             self.sums.clear()
 
 
-def _keep(path: Path, step: int, trained: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer) -> None:
+def _save(path: Path, step: int, trained: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save([step, [parameter.detach() for parameter in trained], optimiser.state_dict()], partial)
     partial.replace(path)
 
 
-def _go_on(path: Path, trained: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer) -> int:
+def _resume(path: Path, trained: Sequence[nn.Parameter], optimiser: torch.optim.Optimizer) -> int:
     step, weights, state = torch.load(path, map_location=trained[0].device, weights_only=True)
     with torch.no_grad():
         for parameter, weight in zip(trained, weights, strict=True):
             parameter.copy_(weight)
     optimiser.load_state_dict(state)
-    print(f"going on after {step} steps", flush=True)
+    print(f"resuming after {step} steps", flush=True)
     return int(step)

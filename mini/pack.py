@@ -1,4 +1,4 @@
-"""Puts a trained favor-mini in the package, in half precision.
+"""Puts a trained favor-mini into the package, in half precision.
 
 Run it as ``python -m mini.pack MODEL_FOLDER``.
 """
@@ -17,14 +17,14 @@ from favor.models.favor.saving import write_weights
 
 
 def pack(folder: Path, target: Path) -> None:
-    """Writes a trained model as the one that comes with the package.
+    """Writes a trained model as the packaged one.
 
     Args:
-        folder: of a model with favor-mini's sizes.
-        target: where to.
+        folder: model folder with favor-mini's sizes.
+        target: output folder.
 
     Raises:
-        FavorError: if it has other sizes.
+        FavorError: if the model has other sizes.
     """
     model = FavorModel.from_pretrained(folder, device="cpu", dtype="float32")
     config = dataclasses.replace(model.config, seed=None)

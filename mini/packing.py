@@ -1,6 +1,6 @@
-"""All that is asked about scenes, laid out in rows that the LLM reads at once.
+"""Packing of scenes and their questions into rows for the LLM.
 
-All questions to a scene share a row, in which they do not see each other: a scene's tokens pass once.
+All questions about a scene share a row, masked from each other, so that the scene's tokens are processed once.
 """
 
 import dataclasses
@@ -19,19 +19,19 @@ from favor.synthetic import WORLD_TASKS, Item
 from favor.synthetic.questions.items import CAUSAL, FINE, STATIC
 from favor.training.objective import IGNORED
 
-GROUPS = (STATIC, FINE, CAUSAL, *WORLD_TASKS)  # of questions: their kind, or else their task
-ALIGNED = 8  # tokens of which a row is a multiple: what a GPU's attention reads at once
-EVENNESS = 0.5  # 0 weighs all tokens alike, so that captions count most, and 1 all answers, be they long or short
+GROUPS = (STATIC, FINE, CAUSAL, *WORLD_TASKS)  # groups of questions: by kind, or else by task
+ALIGNED = 8  # row lengths are multiples of this, for a GPU's attention kernels
+EVENNESS = 0.5  # 0 weights all tokens equally, so that captions dominate; 1 weights all answers equally
 
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """All that is asked about a scene.
+    """The tokenized questions about a scene.
 
     Attributes:
-        questions: ids of each question, with all that follows the scene's tokens.
+        questions: ids of each question, with all text after the scene's tokens.
         answers: ids of each answer.
-        groups: of each question, its place in ``GROUPS``.
+        groups: index in ``GROUPS`` of each question.
     """
 
     questions: list[list[int]]
@@ -40,7 +40,7 @@ class Asked:
 
     @classmethod
     def of(cls, items: Sequence[Item], prompter: Prompter) -> Self:
-        """Writes items as ids."""
+        """Tokenizes items."""
         questions = prompter.after_ids([item.question for item in items])
         answers = prompter.answer_ids([item.answer for item in items])
         return cls(questions, answers, [GROUPS.index(item.kind or item.task) for item in items])
@@ -52,14 +52,14 @@ class PackedQuestions:
 
     Attributes:
         text: (rows, length) ids of the text's tokens; 0 where there is no text.
-        spots: (tokens of all scenes,) the places of all rows, counted through, where they stand.
-        scene: (rows, length) the number of the scene; -1 for padding.
-        segment: (rows, length) 0 for the scene's tokens, and then the number of the question.
-        place: (rows, length) the position that each token has; each question follows the scene at once.
-        learnt: (targets,) the places, counted likewise, after which a token of an answer is to be told.
-        wanted: (targets,) the id of that token.
-        question: (targets,) the number of its question, counted over all scenes.
-        groups: (questions,) places in ``GROUPS``.
+        spots: (tokens of all scenes,) index of each token in the flattened rows.
+        scene: (rows, length) number of the scene; -1 for padding.
+        segment: (rows, length) 0 for the scene's tokens, otherwise the number of the question from 1.
+        place: (rows, length) position of each token; every question directly follows its scene.
+        learnt: (targets,) indices in the flattened rows from which the next token of an answer is predicted.
+        wanted: (targets,) id of that token.
+        question: (targets,) number of its question, counted over all scenes.
+        groups: (questions,) indices in ``GROUPS``.
     """
 
     text: Tensor
@@ -73,12 +73,12 @@ class PackedQuestions:
     groups: Tensor
 
     def to(self, device: torch.device) -> Self:
-        """A copy on a device."""
+        """Returns a copy on a device."""
         return each_tensor(self, lambda tensor: tensor.to(device))
 
 
 def each_tensor(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A copy of a tensor, or of a dataclass of tensors and such dataclasses, with each tensor changed."""
+    """Returns a copy of a tensor, or of a possibly nested dataclass of tensors, with each tensor changed."""
     if isinstance(value, Tensor):
         return change(value)
     fields = {field.name: each_tensor(getattr(value, field.name), change) for field in dataclasses.fields(value)}
@@ -89,11 +89,11 @@ Lines = NDArray[np.int64]  # (5, length): text, token, segment, place and target
 
 
 def lay_out(counts: Sequence[int], asked: Sequence[Asked], before: Sequence[int]) -> PackedQuestions:
-    """Lays scenes out.
+    """Packs scenes and their questions into rows.
 
     Args:
-        counts: tokens of each scene.
-        asked: what is asked about each.
+        counts: number of tokens of each scene.
+        asked: questions about each scene.
         before: ids of the text before a scene's tokens.
     """
     firsts = np.cumsum([0, *counts])
@@ -134,7 +134,7 @@ def _lay_out(first: int, count: int, asked: Asked, before: Sequence[int]) -> Lin
 
 
 def pack(lengths: list[int]) -> list[list[int]]:
-    """Lays pieces into rows no longer than the longest piece, the long ones first: the places of each row's pieces."""
+    """Packs pieces, longest first, into rows as long as the longest piece; returns the indices of each row's pieces."""
     order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     rows: list[list[int]] = []
     free: list[int] = []
@@ -149,11 +149,11 @@ def pack(lengths: list[int]) -> list[list[int]]:
 
 
 def visible(scene: Tensor, segment: Tensor) -> Tensor:
-    """Which places may see which: earlier ones of the same question, and of the scene that it is about.
+    """Returns the attention mask: each token sees earlier tokens of its scene and of its own question.
 
     Args:
-        scene: (rows, length) the number of the scene, -1 for padding.
-        segment: (rows, length) 0 for the scene itself, and then the number of the question.
+        scene: (rows, length) number of the scene; -1 for padding.
+        segment: (rows, length) 0 for the scene itself, otherwise the number of the question from 1.
 
     Returns:
         (rows, length, length) bool.
@@ -166,12 +166,12 @@ def visible(scene: Tensor, segment: Tensor) -> Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class PackedResult:
-    """What the LLM said.
+    """The LLM's results for packed questions.
 
     Attributes:
-        loss: the cross-entropy of the answers' tokens.
-        right: (questions,) bool, whether greedy decoding would give the very answer: each of its tokens is the
-            likeliest one after those before it.
+        loss: cross-entropy of the answers' tokens.
+        right: (questions,) bool, whether greedy decoding would give exactly the answer: each of its tokens is the
+            most likely one after those before it.
     """
 
     loss: Tensor
@@ -179,11 +179,11 @@ class PackedResult:
 
 
 class PackedLoss(nn.Module):
-    """The loss of what the LLM says of scenes, of each of which much is asked.
+    """The LLM's loss on packed questions about scenes.
 
     Args:
-        model: of which the LLM and the projection to it are used.
-        evenness: see ``EVENNESS``.
+        model: the model whose LLM and projection are used.
+        evenness: weighting of long and short answers, as in ``EVENNESS``.
     """
 
     def __init__(self, model: FavorModel, evenness: float = EVENNESS) -> None:
@@ -191,11 +191,11 @@ class PackedLoss(nn.Module):
         self.model, self.evenness = model, evenness
 
     def forward(self, tokens: Tensor, rows: PackedQuestions) -> PackedResult:
-        """Reads all rows.
+        """Computes the loss of all rows.
 
         Args:
             tokens: (tokens of all scenes, width of the causal Q-Former).
-            rows: in which they stand.
+            rows: the packed scenes and questions.
         """
         llm = self.model.llm
         text = llm.get_input_embeddings()(rows.text)
@@ -205,7 +205,7 @@ class PackedLoss(nn.Module):
         output = llm.model(inputs_embeds=text, attention_mask=mask, position_ids=rows.place, use_cache=False)
         logits = llm.lm_head(output.last_hidden_state.flatten(0, 1).index_select(0, rows.learnt)).float()
         losses = F.cross_entropy(logits, rows.wanted, reduction="none")
-        told = torch.stack([torch.ones_like(losses), (logits.argmax(-1) != rows.wanted).float()], dim=1)
-        lengths, wrong = told.new_zeros(len(rows.groups), 2).index_add(0, rows.question, told).unbind(1)
+        pairs = torch.stack([torch.ones_like(losses), (logits.argmax(-1) != rows.wanted).float()], dim=1)
+        lengths, wrong = pairs.new_zeros(len(rows.groups), 2).index_add(0, rows.question, pairs).unbind(1)
         weights = lengths[rows.question] ** -self.evenness
         return PackedResult((losses * weights).sum() / weights.sum(), wrong == 0)

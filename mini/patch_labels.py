@@ -1,4 +1,4 @@
-"""What lies on each patch of a generated picture."""
+"""Labels for the patches of a generated picture."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,14 @@ NAMES = {
     "flash": ("dark", "bright"),
     "background": tuple(BACKGROUNDS),
 }
-CLASSES = {name: len(names) + 1 for name, names in NAMES.items()}  # 0: nothing of the kind is here
-CLASSES |= {f"letter{place}": len(LETTERS) + 2 for place in range(LONGEST_SIGN)}  # 0: no sign, 1: behind its end
+CLASSES = {name: len(names) + 1 for name, names in NAMES.items()}  # 0: nothing of the kind
+CLASSES |= {f"letter{place}": len(LETTERS) + 2 for place in range(LONGEST_SIGN)}  # 0: no sign, 1: after its end
 
 Labels = NDArray[np.int64]
 
 
 def patch_labels(scene: Scene, time: float, grid: int) -> Labels:
-    """What lies on each patch of a picture: (grid * grid, kinds of ``CLASSES``)."""
+    """Returns the labels of each patch of a picture: (grid * grid, kinds of ``CLASSES``)."""
     names = list(CLASSES)
     labels = np.zeros((grid, grid, len(names)), np.int64)
     labels[:, :, names.index("background")] = 1 + NAMES["background"].index(scene.background)

@@ -1,11 +1,11 @@
-"""Teaches a favor-mini all that starts from nothing: to see, to listen, to bring both together and to tell.
+"""Pretrains the ViT, the Q-Formers and the LLM of favor-mini, which start from random weights.
 
-In each step the LLM answers questions about scenes. At first facts stand where the tokens of a clip will stand, so that
-it learns to tell what is true, while ViT and Q-Formers learn to make these very tokens out of pictures and sound; from
-``--join`` on what is perceived is told. The speech encoder stays as it is.
+In each step the LLM answers questions about scenes. At first it reads encoded facts in place of a clip's tokens, while
+the ViT and the Q-Formers learn to produce these tokens from frames and sound; after the ``--join`` fraction of the
+steps it reads the tokens that they produce. The speech encoder stays frozen.
 
-Run it as ``python -m mini.pretrain MODEL OUTPUT``, on a GPU if there is one. It goes on from an earlier
-output with ``--join 0`` and the number of the ``--first`` batch that was not met.
+Run it as ``python -m mini.pretrain MODEL OUTPUT``, on a GPU if there is one. To continue from an earlier output, pass
+``--join 0`` and the number of the first unused batch as ``--first``.
 """
 
 import argparse
@@ -25,33 +25,33 @@ from mini.fact_tokens import FactCodes, disable_adapters, init_attention, init_c
 from mini.loop import Course, Group, Measures, learn
 from mini.objective import PretrainingObjective
 
-TABLES = ("embed_tokens.weight", "codes.codes.weight", "seen.weight", "shown.weight")  # whose rows are met rarely
-TABLES_FACTOR = 5.0  # of their learning rate
-PREFETCHED = 3  # batches of each worker
-ROUNDING = 64  # of a GPU's frames and pieces of sound
+TABLES = ("embed_tokens.weight", "codes.codes.weight", "seen.weight", "shown.weight")  # their rows are rarely used
+TABLES_FACTOR = 5.0  # factor on their learning rate
+PREFETCHED = 3  # batches per worker
+ROUNDING = 64  # for the numbers of frames and of pieces of sound on a GPU
 
 
 def parse_options() -> argparse.Namespace:
-    """Reads the command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="folder of what learns; mini.initial_weights makes one")
-    parser.add_argument("output", type=Path, help="folder of the model that has learnt")
+    parser.add_argument("model", type=Path, help="folder of the model to train; mini.initial_weights makes one")
+    parser.add_argument("output", type=Path, help="folder for the trained model")
     parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--clips", type=int, default=96, help="of each step")
-    parser.add_argument("--scenes", type=int, default=64, help="of each step, of which only is told what is true")
-    parser.add_argument("--join", type=float, default=0.3, help="the share of the steps before perception is told")
+    parser.add_argument("--clips", type=int, default=96, help="clips per step")
+    parser.add_argument("--scenes", type=int, default=64, help="further scenes per step, given as facts only")
+    parser.add_argument("--join", type=float, default=0.3, help="fraction of the steps with facts in place of clips")
     parser.add_argument("--first", type=int, default=0, help="number of the first batch")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="the highest learning rate")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make clips")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
+    parser.add_argument("--workers", type=int, default=1, help="processes that generate clips")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="bfloat16 on a GPU, float32 elsewhere")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="default: bfloat16 on a GPU, else float32")
     return parser.parse_args()
 
 
 def make_batches(lessons: SceneBatches, numbers: range, workers: int, device: torch.device) -> Iterator[Batch]:
-    """The batches of these numbers, made ahead."""
+    """Returns an iterator over the batches with these numbers, prefetched by the workers."""
     for voice in VOICES:
-        recording(voice)  # read once, for all workers
+        recording(voice)  # read once, shared by all workers
     loader = DataLoader(
         lessons,
         batch_size=None,
@@ -64,7 +64,7 @@ def make_batches(lessons: SceneBatches, numbers: range, workers: int, device: to
 
 
 def parameter_groups(learning: PretrainingObjective) -> list[Group]:
-    """All that learns: everything but the speech encoder and the adapters."""
+    """Returns the trained parameters: all but the speech encoder and the adapters."""
     wanted = {
         name: parameter
         for name, parameter in learning.named_parameters()
@@ -76,7 +76,7 @@ def parameter_groups(learning: PretrainingObjective) -> list[Group]:
 
 
 def teach(learning: PretrainingObjective, lessons: SceneBatches, options: argparse.Namespace) -> None:
-    """Trains a model."""
+    """Trains the objective's model on batches of scenes."""
     device = learning.model.llm.device
     learning.requires_grad_(False)
     precision = options.precision or ("bfloat16" if device.type == "cuda" else "float32")
@@ -87,7 +87,7 @@ def teach(learning: PretrainingObjective, lessons: SceneBatches, options: argpar
         numbers = range(options.first + step, options.first + options.steps)
         batches = batches or make_batches(lessons, numbers, options.workers, device)
         batch = next(batches)
-        torch.manual_seed(step)  # of the noise, so that a run that goes on ends with the same weights
+        torch.manual_seed(step)  # for the noise, so that a resumed run ends with the same weights
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             return learning(batch, joined=step >= options.join * options.steps)
 
@@ -95,11 +95,11 @@ def teach(learning: PretrainingObjective, lessons: SceneBatches, options: argpar
 
 
 def main() -> None:
-    """Reads a model folder, teaches the model and writes another one, with what it has learnt beside it."""
+    """Loads a model folder, trains the model and writes it to another, together with the objective's parameters."""
     options = parse_options()
     device = choose_device(options.device)
     torch.set_float32_matmul_precision("high")
-    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length of a row
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it builds a new plan for each row length
     model = FavorModel.from_pretrained(options.model, device="cpu", dtype="float32")
     torch.manual_seed(0)
     disable_adapters(model)

@@ -1,4 +1,4 @@
-"""Makes favor-mini's configuration and tokenizers out of ``sentences.txt`` and the texts of the generated world.
+"""Makes favor-mini's configuration and tokenizers from ``sentences.txt`` and the texts of the generated world.
 
 Run it as ``python -m mini.tokenizers``.
 """
@@ -14,19 +14,19 @@ from favor.synthetic.vocabulary import PRINTED, spoken_words
 from favor.synthetic.world import SPLITS, write
 
 SENTENCES = Path(__file__).with_name("sentences.txt")
-CLIPS = 3000  # of the world, whose texts are read
+CLIPS = 3000  # clips of the world whose texts are used
 REPEATS = 100
 
 
 def texts() -> list[str]:
-    """What the tokenizers learn from; the world's own words are so frequent that each becomes one token."""
+    """Returns the training texts; the world's own words are so frequent that each becomes one token."""
     items = [item for index in range(CLIPS) for item in write(SPLITS["train"], index)[1]]
     words = [*spoken_words(), *PRINTED] * REPEATS
     return [*SENTENCES.read_text(encoding="utf-8").splitlines(), *(f"{i.question} {i.answer}" for i in items), *words]
 
 
 def language_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
-    """A BPE tokenizer with Llama's habits: a leading space before each text, bytes for what it has not seen."""
+    """Trains a BPE tokenizer with Llama's conventions: a space before each text, and byte fallback."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     stops = pre_tokenizers.Split(Regex(r"[,.:?!]|\d"), "isolated")  # so that a word is one token wherever it stands
     spaces = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
@@ -44,7 +44,7 @@ def language_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
 
 
 def question_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer like that of bert-base-uncased, cut on the left."""
+    """Trains a WordPiece tokenizer like that of bert-base-uncased, truncating on the left."""
     special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -63,7 +63,7 @@ def question_tokenizer(vocab_size: int) -> PreTrainedTokenizerFast:
 
 
 def main() -> None:
-    """Writes the packaged folder ``favor-mini``; weights that lie there are left alone."""
+    """Writes the packaged folder ``favor-mini``, leaving its weights unchanged."""
     folder = PACKAGED / FAVOR_MINI.name
     write_config(FAVOR_MINI, folder)
     language_tokenizer(FAVOR_MINI.language.vocab_size).save_pretrained(folder / LANGUAGE_TOKENIZER)

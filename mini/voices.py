@@ -1,8 +1,7 @@
 """Makes the word bank of the generated world: every word of the vocabulary, read once by each voice.
 
-Run it as ``python -m mini.voices``; it needs the program ``flite`` (Debian: ``apt-get install flite``),
-the world itself does not. For each voice it writes ``voice_bank/NAME.opus`` and, into
-``voice_bank/words.json``, where in it each word lies.
+Run it as ``python -m mini.voices``; only this script needs the program ``flite`` (Debian: ``apt-get install flite``).
+For each voice it writes ``voice_bank/NAME.opus``, and the position of each word in it to ``voice_bank/words.json``.
 """
 
 import io
@@ -22,10 +21,10 @@ from favor.synthetic.rendering.voices import VOICES, WORD_INDEX
 from favor.synthetic.vocabulary import spoken_words
 
 GAP = SAMPLE_RATE // 10
-QUIET = 0.02  # of the loudest sample: below it a word has not begun, or is over
+QUIET = 0.02  # fraction of the peak; quieter samples before and after a word are cut
 LOUDNESS = 0.1  # root mean square of every word
 BIT_RATE = 28_000
-# Where the name and the verb differ in sound from what the voices make of a lone word.
+# Words that the voices pronounce differently on their own.
 RESPELLED = {"a": "uh", "the": "thuh"}
 
 
@@ -44,7 +43,7 @@ def read_aloud(word: str, voice: str) -> NDArray[np.float32]:
 
 
 def encode(samples: NDArray[np.float32]) -> bytes:
-    """Returns an Ogg file with one Opus stream."""
+    """Encodes (n,) samples as an Ogg file with one Opus stream."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="ogg", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream("libopus", rate=SAMPLE_RATE, layout="mono", options={"flags": "+bitexact"})
@@ -57,7 +56,7 @@ def encode(samples: NDArray[np.float32]) -> bytes:
 
 
 def main() -> None:
-    """Writes the bank beside this file."""
+    """Writes the voice bank of the package."""
     words = spoken_words()
     index: dict[str, dict[str, tuple[int, int]]] = {}
     for voice, path in VOICES.items():

@@ -1,10 +1,12 @@
 """A whole run: check the output, process the corpus, build the tables and report."""
 
+import contextlib
 import dataclasses
 import datetime
+import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,14 @@ from pipeline.inputs import united
 from pipeline.options import RunOptions
 from pipeline.output.dataset import build
 from pipeline.output.directory import JOURNAL, RUN_FILE, OutputDirectory
-from pipeline.output.formats import check_partition
+from pipeline.output.formats import FORMATS, check_partition, clear, directory
 from pipeline.output.heartbeat import heartbeat
 from pipeline.output.journal import Journal
 from pipeline.output.lease import Lease
 from pipeline.output.metadata import file_metadata
-from pipeline.output.reader import differences
+from pipeline.output.reader import differences, parsed
 from pipeline.output.schema import SCHEMA_VERSION, check_schema
+from pipeline.output.tables import TABLES
 from pipeline.reporting.progress import shown
 from pipeline.reporting.report import Summary
 
@@ -46,11 +49,9 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     started, start = datetime.datetime.now(datetime.UTC), time.monotonic()
     storage = OutputDirectory(options.output.directory)
     check_output(options.output.directory, options.corpus.patterns)
-    try:
-        lease = Lease(storage)
+    with _used_as_output(storage):
+        Lease(storage)
         before, after = agreed(storage, options, overwrite)
-    except store_errors(NotImplementedError) as error:
-        raise FavorError(f"cannot use {options.output.directory} as --output: {error}") from error
     options = dataclasses.replace(
         options,
         corpus=dataclasses.replace(options.corpus, labels=after["labels"]),
@@ -61,10 +62,9 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
 
     journal = open_journal(options)
     work = make_run(options, journal)
-    try:
+    with _used_as_output(storage):
+        lease = Lease(storage)  # another run may have started while Beam was imported
         claim(storage, before, after, overwrite)
-    except store_errors(NotImplementedError) as error:
-        raise FavorError(f"cannot use {options.output.directory} as --output: {error}") from error
     with heartbeat(work.counts, storage, lease.stop_if_lost):
         lease.check()
         with shown(work.counts):
@@ -75,6 +75,15 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     summary = Summary(options, work.counts(), rows, started, ended - start, ended - worked)
     summary.write(storage)
     return summary
+
+
+@contextlib.contextmanager
+def _used_as_output(storage: OutputDirectory) -> Iterator[None]:
+    """Turns what a store raises in the block into an error that names the output."""
+    try:
+        yield
+    except store_errors(NotImplementedError) as error:
+        raise FavorError(f"cannot use {storage.root} as --output: {error}") from error
 
 
 def open_journal(options: RunOptions) -> Journal:
@@ -115,10 +124,11 @@ def agreed(storage: OutputDirectory, options: RunOptions, overwrite: bool) -> tu
         How the rows of the output were made before the run, and how they are made with it.
 
     Raises:
-        FavorError: if a table was made with other settings, or by an older version; the message says what differs.
+        FavorError: if ``run.json`` is invalid, or a table was made with other settings or by another version; the
+            message says what differs.
     """
     made = None if overwrite else storage.read(RUN_FILE)
-    before: Made = {} if made is None else json.loads(made)
+    before: Made = {} if made is None else parsed(made, storage, RUN_FILE)
     if made is not None:
         check_schema(before, storage.root)
         _check_current(before, storage.root)
@@ -146,6 +156,8 @@ def claim(storage: OutputDirectory, before: Made, after: Made, overwrite: bool) 
     if overwrite:
         for name in (JOURNAL, RUN_FILE):
             storage.remove(storage.path(name))
+        for table, format in itertools.product(TABLES, FORMATS):
+            clear(storage, directory(table, format))
     if after != before:
         storage.write(json.dumps(after, indent=2).encode(), RUN_FILE)
 

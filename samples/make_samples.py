@@ -1,12 +1,12 @@
-"""Makes the sample clips: four scenes of the generated world, known to the last detail and free of anybody's rights.
+"""Makes the sample clips: four scenes of the generated world with exact ground truth and no third-party rights.
 
     shapes.mp4   a blue square vanishes while a bell rings, then a green star flashes while a whistle blows
     speech.mp4   a sign, and a voice that reads it aloud
-    silent.mp4   a blue circle flashes beside a yellow star; the file has no sound
-    rotated.mp4  a car flashes and hums; coded on its side, with a matrix that turns it upright
+    silent.mp4   a blue circle flashes next to a yellow star; the file has no sound
+    rotated.mp4  a car flashes and hums; stored rotated, with a display matrix that turns it upright
 
-They show what favor-mini knows well: it takes moves and collisions for others too often to show them here. Run
-``python samples/make_samples.py`` from anywhere; the same versions of PyAV and Pillow make the same bytes.
+They show what favor-mini knows well: it mistakes moves and collisions for other events too often to show them here.
+Run ``python samples/make_samples.py`` from any directory; the same versions of PyAV and Pillow make the same bytes.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 
 
 def shapes() -> Scene:
-    """Two things that happen, each with a sound."""
+    """Returns a scene with two events, each with a sound."""
     figures = (
         Figure("circle", "red", "large", "plain", (Waypoint(0.0, 0.2, 0.5),)),
         Figure("square", "blue", "large", "plain", (Waypoint(0.0, 0.8, 0.8),), shown=(0.0, 1.4)),
@@ -34,7 +34,7 @@ def shapes() -> Scene:
 
 
 def speech() -> Scene:
-    """Something to read and to hear, twice the same."""
+    """Returns a scene with a sign and a voice that reads it."""
     spoken = say(np.random.default_rng(0), "the sign says hotel", LEAD, "slt")
     return Scene(
         round(spoken.words[-1].end + LEAD, 3),
@@ -46,14 +46,14 @@ def speech() -> Scene:
 
 
 def silent() -> Scene:
-    """A flash without a sound."""
+    """Returns a scene with a flash and no sound."""
     star = Figure("star", "yellow", "large", "plain", (Waypoint(0.0, 0.2, 0.2),))
     circle = Figure("circle", "blue", "small", "plain", (Waypoint(0.0, 0.5, 0.8),), flashes=((1.2, 1.9),))
     return Scene(2.6, "brown", figures=(star, circle), events=(Event("flash", 1.2, 1),), audible=False)
 
 
 def rotated() -> Scene:
-    """A flash over a background that is darker at the top, so that it matters which way is up."""
+    """Returns a scene with a flash over a background that is darker at the top, so that its orientation matters."""
     car = Figure("car", "red", "large", "plain", (Waypoint(0.0, 0.2, 0.8),), flashes=((1.4, 2.1),))
     square = Figure("square", "green", "large", "plain", (Waypoint(0.0, 0.8, 0.2),))
     events = (Event("flash", 1.4, 0, sound=0),)
@@ -61,7 +61,7 @@ def rotated() -> Scene:
 
 
 def main() -> None:
-    """Writes all samples beside this script."""
+    """Writes all samples next to this script."""
     write_scene(FOLDER / "shapes.mp4", shapes())
     write_scene(FOLDER / "speech.mp4", speech())
     write_scene(FOLDER / "silent.mp4", silent())

@@ -75,7 +75,7 @@ class AnswerRequests(beam.PTransform):
         self._identity = identify(describe(model), self._placement, windowing or Windowing(), self._generation)
         self._batch_size = batch_size
 
-    def expand(self, requests: beam.PCollection) -> dict[str, beam.PCollection]:
+    def expand(self, requests: beam.PCollection) -> Any:
         """Returns ``answers`` and ``failures`` by name."""
         runtime = Runtime()
         handler = ClipModelHandler(self._identity, self._placement, self._generation, self._batch_size, runtime=runtime)

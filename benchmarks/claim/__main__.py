@@ -1,13 +1,15 @@
 """The paper's claim: synchronisation and the causal Q-Former answer questions that need fine detail or causal order.
 
-Seven variants learn from the same clips, of at most ten seconds, in the same number of steps. Encoders and image
-Q-Former are those of one trained model, and so are the LLM and the projections at first; the causal Q-Former starts at
-random. They learn from answers alone.
+Seven variants are trained on the same clips, of at most ten seconds, for the same number of steps. Encoders and image
+Q-Former come from one trained model, as do the initial LLM and projections; the causal Q-Former starts from random
+weights. The only supervision is the answers.
 
-    python benchmarks/claim features MODEL claim                           # what the frozen parts make of all clips
-    python benchmarks/claim train MODEL claim --variant favor --seed 0     # goes on where it was cut off
+Run it from the checkout with PYTHONPATH=. since it uses mini:
+
+    python benchmarks/claim features MODEL claim                           # features of all clips from the frozen parts
+    python benchmarks/claim train MODEL claim --variant favor --seed 0     # resumes an interrupted training
     python benchmarks/claim all MODEL claim --jobs 7                       # every variant with every seed
-    python benchmarks/claim report claim                                   # a table and a plot of what is there
+    python benchmarks/claim report claim                                   # a table and a plot of the results
 """
 
 import argparse
@@ -31,20 +33,20 @@ from favor.models.placement import choose_device
 from mini.loop import Course, Measures, learn
 
 DIVERSITY = 0.1
-LLM_FACTOR = 0.05  # of the learning rate: the LLM reads already, and would forget it before there is something to read
+LLM_FACTOR = 0.05  # on the learning rate: the trained LLM would forget before the aligner provides useful tokens
 BATCH = 8
 
 
 def train(variant: Variant, clips: Clips, seed: int, course: Course) -> None:
-    """Trains the aligner, and the LLM a little."""
+    """Trains the aligner, and the LLM at a lower rate."""
     device = variant.model.device
 
     def cost(step: int) -> tuple[Tensor, Measures]:
         numbers = np.random.default_rng((seed, step)).choice(len(clips.asked), BATCH, replace=False)
-        told, diversity = variant.in_half_precision(
+        answers, diversity = variant.in_half_precision(
             clips.seen[torch.from_numpy(numbers).to(device)], [clips.asked[n] for n in numbers]
         )
-        return told.loss + DIVERSITY * diversity, {"right": (told.right.sum(), len(told.right))}
+        return answers.loss + DIVERSITY * diversity, {"right": (answers.right.sum(), len(answers.right))}
 
     llm = [parameter for name, parameter in variant.model.llm.named_parameters() if "lora_" not in name]
     learn(cost, [(list(variant.model.aligner.parameters()), 1.0), (llm, LLM_FACTOR)], course)
@@ -52,12 +54,12 @@ def train(variant: Variant, clips: Clips, seed: int, course: Course) -> None:
 
 @torch.inference_mode()
 def ask(variant: Variant, clips: Clips) -> pd.DataFrame:
-    """Asks everything about all clips: a row for each question, with whether the answer would be the very one."""
-    told = [
+    """Asks all questions; returns a row for each, with whether the answer would be exactly right."""
+    answers = [
         variant.in_half_precision(clips.seen[numbers.to(variant.model.device)], [clips.asked[n] for n in numbers])[0]
         for numbers in torch.arange(len(clips.asked)).split(BATCH)
     ]
-    rights = torch.cat([one.right for one in told]).tolist()
+    rights = torch.cat([one.right for one in answers]).tolist()
     items = [(number, item) for number, some in enumerate(clips.items) for item in some]
     return pd.DataFrame(
         {
@@ -73,7 +75,7 @@ def ask(variant: Variant, clips: Clips) -> pd.DataFrame:
 
 
 def run_all(options: argparse.Namespace) -> None:
-    """Trains every variant with every seed, a few at a time, each in a process of its own; none is run again."""
+    """Trains every variant with every seed, each in a separate process, skipping those already done."""
     names = {f"{variant}-{seed}": (variant, seed) for seed, variant in product(range(options.seeds), TITLES)}
     missing = [name for name in names if not (options.folder / f"{name}.parquet").exists()]
     shared = ["--steps", str(options.steps), "--rate", str(options.rate), "--device", options.device]
@@ -88,7 +90,7 @@ def run_all(options: argparse.Namespace) -> None:
 
     with ThreadPoolExecutor(options.jobs) as pool:
         failed = sum(map(bool, pool.map(run, missing)))
-    print(f"{failed} of {len(missing)} runs failed; their logs lie in {options.folder}", flush=True)
+    print(f"{failed} of {len(missing)} runs failed; their logs are in {options.folder}", flush=True)
 
 
 def parse_options() -> argparse.Namespace:
@@ -99,20 +101,20 @@ def parse_options() -> argparse.Namespace:
         if name != "report":
             command.add_argument("model", type=Path, help="folder of the trained model")
             command.add_argument("--device", default="auto")
-        command.add_argument("folder", type=Path, help="where features and results lie")
+        command.add_argument("folder", type=Path, help="folder of features and results")
         if name in ("features", "report"):
-            command.add_argument("--clips", type=int, default=6000, help="to learn from")
+            command.add_argument("--clips", type=int, default=6000, help="clips for training")
         if name == "features":
-            command.add_argument("--asked", type=int, default=500, help="held-out clips to be asked about")
-            command.add_argument("--workers", type=int, default=1, help="processes that make clips")
+            command.add_argument("--asked", type=int, default=500, help="held-out clips for evaluation")
+            command.add_argument("--workers", type=int, default=1, help="processes that generate clips")
         if name == "train":
             command.add_argument("--variant", choices=TITLES, default="favor")
             command.add_argument("--seed", type=int, default=0)
         if name == "all":
             command.add_argument("--seeds", type=int, default=3)
-            command.add_argument("--jobs", type=int, default=1, help="runs at a time")
+            command.add_argument("--jobs", type=int, default=1, help="concurrent runs")
         if name in ("train", "all"):
-            command.add_argument("--steps", type=int, default=1000, help=f"of {BATCH} clips")
+            command.add_argument("--steps", type=int, default=1000, help=f"steps of {BATCH} clips each")
             command.add_argument("--rate", type=float, default=8e-4)
     return parser.parse_args()
 
@@ -127,7 +129,7 @@ def main() -> None:
         run_all(options)
         return
     torch.set_float32_matmul_precision("high")
-    torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each length of a row
+    torch.backends.cuda.enable_cudnn_sdp(False)  # it builds a new plan for each row length
     if options.command == "features":
         base = FavorModel.from_pretrained(options.model, device=options.device, dtype="float32")
         make_features(base, "test", options.asked, options.folder, options.workers)

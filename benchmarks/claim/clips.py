@@ -1,4 +1,4 @@
-"""Clips as the frozen parts perceive them, and what is asked about them."""
+"""Features of clips from the frozen parts of the model, and questions about the clips."""
 
 import dataclasses
 import json
@@ -23,28 +23,28 @@ from favor.synthetic.scene import Scene
 from favor.synthetic.world import ask_more, render_clip, write_for
 from mini.packing import Asked, each_tensor
 
-TASKS = ("video_qa", "avsd", "avssd")  # that ask about what is shorter than a second, and about order and cause
+TASKS = ("video_qa", "avsd", "avssd")  # with questions about short events, order and cause
 KINDS = (STATIC, FINE, CAUSAL)
 LONGEST = 20  # half seconds, so that one Q-Former can take a whole clip
-QUESTION = "What do you see and hear?"  # the image Q-Former is asked the same of all clips
-ROUNDS, MOST = 3, 4  # of further questions to each clip, and questions of each kind at most
+QUESTION = "What do you see and hear?"  # the image Q-Former's question for all clips
+ROUNDS, MOST = 3, 4  # rounds of further questions per clip, and most questions of each kind
 CLIPS_AT_ONCE = 32
 
 
 class World(Dataset[tuple[Clip, list[Item]] | None]):
-    """Clips of a split that are short enough and have both sound and picture, and what is asked about them."""
+    """The clips of a split that are short enough and have both sound and picture, with their questions."""
 
     def __init__(self, split: str) -> None:
         self.split = split
 
     def __getitem__(self, index: int) -> tuple[Clip, list[Item]] | None:
-        """A clip, or None where it is too long."""
+        """Returns a clip and its questions, or None if it is too long or lacks sound or picture."""
         written = write(self.split, index)
         return None if written is None else (render_clip(written[0]), written[1])
 
 
 def write(split: str, index: int) -> tuple[Scene, list[Item]] | None:
-    """Writes a clip's scene and what is asked about it, or None where it is too long or lacks sound or picture."""
+    """Returns a clip's scene and questions, or None if it is too long or lacks sound or picture."""
     rng = np.random.default_rng((SPLITS[split], index))
     scene, items = write_for(rng, TASKS[index % len(TASKS)])
     if scene.seconds * 2 > LONGEST or not scene.audible or scene.picture != "video":
@@ -54,20 +54,20 @@ def write(split: str, index: int) -> tuple[Scene, list[Item]] | None:
 
 
 def write_questions(split: str, clips: int) -> list[Item]:
-    """Writes what is asked about the clips of ``make_features``, without making the clips."""
+    """Returns the questions about the clips of ``make_features``, without rendering the clips."""
     written = filter(None, (write(split, index) for index in range(2 * clips)))
     return [item for _, items in islice(written, clips) for item in items]
 
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What the frozen parts make of clips.
+    """Features of clips from the frozen parts of the model.
 
     Attributes:
         visual: (clips, half seconds, slots, hidden).
         speech: (clips, half seconds, tokens of each, width).
-        shown: (clips,) half seconds with a picture.
-        heard: (clips,) half seconds with sound.
+        shown: (clips,) number of half seconds with a picture.
+        heard: (clips,) number of half seconds with sound.
     """
 
     visual: Tensor
@@ -76,13 +76,13 @@ class Seen:
     heard: Tensor
 
     def __getitem__(self, numbers: Tensor) -> "Seen":
-        """Some of the clips."""
+        """Selects clips by number."""
         some: Seen = each_tensor(self, lambda tensor: tensor[numbers])
         return some
 
 
 def make_features(model: FavorModel, split: str, clips: int, folder: Path, workers: int) -> None:
-    """Writes what the frozen parts make of clips, in half precision, and what is asked about them."""
+    """Writes the features of clips, in half precision, and their questions."""
     loader = DataLoader(
         World(split), CLIPS_AT_ONCE, sampler=range(2 * clips), num_workers=workers, collate_fn=lambda made: made
     )
@@ -104,7 +104,7 @@ def make_features(model: FavorModel, split: str, clips: int, folder: Path, worke
 
 @torch.inference_mode()
 def perceive(model: FavorModel, clips: Sequence[Clip]) -> Seen:
-    """What the frozen parts make of a few clips, filled up with zeros to ``LONGEST``."""
+    """Computes the features of a few clips, padded with zeros to ``LONGEST``."""
     parts: tuple[list[Tensor], list[Tensor]] = [], []
     for one in model.modalities(model.encode(clips), [QUESTION] * len(clips)):
         assert one.visual is not None
@@ -120,12 +120,12 @@ def perceive(model: FavorModel, clips: Sequence[Clip]) -> Seen:
 
 
 class Clips:
-    """Clips as the frozen parts perceive them, and what is asked about them.
+    """The features of a split's clips, and the questions about them.
 
     Args:
-        folder: of ``make_features``.
-        split: of the clips.
-        model: whose tokenizers are used.
+        folder: output folder of ``make_features``.
+        split: name of the split.
+        model: model whose tokenizers are used.
     """
 
     def __init__(self, folder: Path, split: str, model: FavorModel) -> None:

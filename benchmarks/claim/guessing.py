@@ -1,4 +1,4 @@
-"""The best guess without looking: the commonest answer to the wording of a question, among its choices."""
+"""The best guess without looking: the most common answer to a question's wording, among its choices."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from favor.synthetic.vocabulary import wording
 
 
 def guess(learnt: Iterable[Item], asked: Iterable[Item]) -> list[bool]:
-    """Returns which of the questions are guessed right by someone who knows the answers of others only."""
+    """Returns for each question whether the most common answer among the training questions is correct."""
     answers: dict[str, Counter[str]] = defaultdict(Counter)
     for item in learnt:
         answers[wording(item.question)][item.answer] += 1

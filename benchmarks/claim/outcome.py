@@ -1,4 +1,4 @@
-"""What came out: tables and a plot."""
+"""The results as tables and a plot."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,45 +12,48 @@ from variants import TITLES
 from favor.synthetic.questions.items import STATIC
 
 BOTH = "audio and video"
-RESAMPLES, INTERVAL = 2000, (2.5, 97.5)  # of the bootstrap; percentiles
-# Of the t distribution, for an interval of 95 % with 1, 2, ... 9 degrees of freedom; 9 also where there are more.
+RESAMPLES, INTERVAL = 2000, (2.5, 97.5)  # bootstrap samples, and percentiles of the interval
+# Quantiles of the t distribution for a 95 % interval with 1, 2, ... 9 degrees of freedom; the last also for more.
 T_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
-Counts = tuple[np.ndarray, np.ndarray]  # (seeds, clips) questions answered right, and all questions
+Counts = tuple[np.ndarray, np.ndarray]  # (seeds, clips) correctly answered questions, and all questions
 
 
 def report(folder: Path, clips: int) -> None:
-    """Prints tables of all results in a folder, and draws them where matplotlib is installed.
+    """Prints tables of all results in a folder, and plots them if matplotlib is installed.
 
     Args:
-        folder: of the results.
-        clips: to learn from; their questions tell how to guess.
+        folder: folder of the results.
+        clips: number of training clips, whose questions determine the guesses.
     """
     results = pd.concat(pd.read_parquet(path) for path in sorted(folder.glob("*.parquet")))
     results = add_guesses(results, clips)
-    for title, rows in (("all", results), ("those that need both sound and picture", results[results.needs == BOTH])):
-        print(f"\nRight of {title}, in percent:\n\n{table(rows)}")
+    for title, rows in (
+        ("all questions", results),
+        ("questions that need both modalities", results[results.needs == BOTH]),
+    ):
+        print(f"\nCorrect answers to {title}, in percent:\n\n{table(rows)}")
     if find_spec("matplotlib"):
         draw(results, folder / "claim.svg")
     else:
-        print("\nNothing was drawn: the plot needs matplotlib.")
+        print("\nNo plot was written: it needs matplotlib.")
 
 
 def add_guesses(results: pd.DataFrame, clips: int) -> pd.DataFrame:
-    """Adds whether each question is guessed right by someone who knows the questions of the clips to learn from.
+    """Adds whether each question is guessed correctly from the questions of the training clips.
 
     Raises:
-        ValueError: if the results are of other questions than the generated world has today.
+        ValueError: if the results are for questions that the generated world no longer asks.
     """
     asked = write_questions("test", int(results["clip"].max()) + 1)
     runs = len(results) // len(asked)
     if results.answer.tolist() != [item.answer for item in asked] * runs:
-        raise ValueError("the results are of other questions: the generated world has changed since")
+        raise ValueError("the results are for other questions: the generated world has changed since")
     return results.assign(guessed=guess(write_questions("train", clips), asked) * runs)
 
 
 def table(results: pd.DataFrame) -> str:
-    """A row for each variant, below what guessing reaches."""
+    """Formats a row for each variant, below the scores of guessing."""
     kinds = [kind for kind in KINDS if (results.kind == kind).any()]
     columns = ["", *kinds, "fine-grained and causal, against (a)"]
     questions = results[(results.variant == results.variant.iloc[0]) & (results.seed == results.seed.iloc[0])]
@@ -71,7 +74,7 @@ def table(results: pd.DataFrame) -> str:
 
 
 def difference(of_seeds: pd.Series) -> str:
-    """The mean of the seeds' differences, in points, and its t interval over the seeds."""
+    """Formats the mean of the seeds' differences, in points, and its t interval over the seeds."""
     mean, seeds = 100 * of_seeds.mean(), len(of_seeds)
     if seeds == 1:
         return f"{mean:+.1f}"
@@ -80,18 +83,18 @@ def difference(of_seeds: pd.Series) -> str:
 
 
 def count(rows: pd.DataFrame) -> Counts:
-    """Questions answered right, and all, of each clip with each seed."""
+    """Counts the correctly answered questions and all questions of each clip with each seed."""
     by_clip = rows.groupby(["seed", "clip"]).right.agg(["sum", "count"]).unstack("clip", fill_value=0)
     return by_clip["sum"].to_numpy(), by_clip["count"].to_numpy()
 
 
 def share(right: np.ndarray, total: np.ndarray) -> float:
-    """The accuracy."""
+    """Returns the accuracy over all seeds and clips."""
     return float(right.sum() / total.sum())
 
 
 def drawn_shares(counts: Counts) -> np.ndarray:
-    """Accuracies where seeds and clips are drawn anew with replacement: (resamples,); the same draws at each call."""
+    """Returns (resamples,) accuracies with seeds and clips resampled with replacement, the same in each call."""
     right, total = counts
     dice = np.random.default_rng(0)
     seeds = dice.integers(right.shape[0], size=(RESAMPLES, right.shape[0], 1))
@@ -100,13 +103,13 @@ def drawn_shares(counts: Counts) -> np.ndarray:
 
 
 def shown(counts: Counts) -> str:
-    """The accuracy and its interval of 95 %, in percent."""
+    """Formats the accuracy and its 95 % interval, in percent."""
     low, high = np.percentile(drawn_shares(counts), INTERVAL)
     return f"{100 * share(*counts):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def draw(results: pd.DataFrame, path: Path) -> None:
-    """Draws all accuracies with their intervals, those of each seed as small dots, and guesses as lines."""
+    """Plots all accuracies with their intervals, those of each seed as small dots, and guesses as lines."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(1, len(KINDS), figsize=(12, 3.5), sharey=True)
@@ -123,5 +126,5 @@ def draw(results: pd.DataFrame, path: Path) -> None:
         axis.axvline(100 * rows.guessed.mean(), color="grey", linestyle="--")
         axis.set_yticks(places, list(TITLES.values()))
     figure.tight_layout()
-    with plt.rc_context({"svg.hashsalt": path.stem}):  # the same bytes each time
+    with plt.rc_context({"svg.hashsalt": path.stem}):  # for reproducible bytes
         figure.savefig(path, metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""The variants of FAVOR that are compared."""
+"""The variants of FAVOR in the comparison."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -30,25 +30,25 @@ TITLES = {
     "released": "(f) the released direction of the mask",
     "resolutions": "(g) video-SALMONN's two resolutions",
 }
-CHANGES: dict[str, dict[str, Any]] = {  # of the causal Q-Former's configuration
+CHANGES: dict[str, dict[str, Any]] = {  # to the causal Q-Former's configuration
     "not-causal": {"direction": "none"},
     "whole": {"resolutions": ((20, 64),), "max_positions": 640},
     "released": {"direction": "released"},
     "resolutions": {"resolutions": ((10, 30), (1, 3))},
 }
-RUNS = {"apart": (("visual",), ("speech",)), "mute": (("visual",),)}  # what the Q-Former is shown, one after the other
-PARTS = 3  # of questions, by their length, which the LLM reads one after the other
+RUNS = {"apart": (("visual",), ("speech",)), "mute": (("visual",),)}  # the Q-Former's inputs in successive passes
+PARTS = 3  # groups of questions by length, which the LLM processes one after another
 
 Pair = tuple[int, list[int], list[int]]  # the number of a clip, and the ids of a question and of its answer
 
 
 class Variant(nn.Module):
-    """A variant of FAVOR, asked much about each clip.
+    """A variant of FAVOR that answers many questions about each clip.
 
     Args:
-        base: the trained model, of which all but the aligner is taken.
+        base: the trained model, from which all but the aligner is taken.
         name: one of ``TITLES``.
-        seed: of the aligner's start.
+        seed: seed of the aligner's initial weights.
     """
 
     def __init__(self, base: FavorModel, name: str, seed: int) -> None:
@@ -61,22 +61,22 @@ class Variant(nn.Module):
         rest = {name: value for name, value in base.state_dict().items() if not name.startswith("aligner.")}
         self.model.load_state_dict(self.model.state_dict() | rest)
         disable_adapters(self.model)
-        self.model.llm.set_attn_implementation("eager")  # for short questions it is faster than the fused kernel
+        self.model.llm.set_attn_implementation("eager")  # faster than the fused kernel for short questions
         self.model.requires_grad_(False)
         self.runs = RUNS.get(name, (("visual", "speech"),))
 
     def in_half_precision(self, seen: Seen, asked: Sequence[Asked]) -> tuple[PackedResult, Tensor]:
-        """As ``forward``, with all parameters in bfloat16; their gradients are float32, as they are."""
+        """Runs ``forward`` with the aligner and the LLM in bfloat16; parameters and gradients stay float32."""
         parts = self.model.named_parameters(prefix="model")
         halves = {name: one.bfloat16() for name, one in parts if name.startswith(("model.aligner.", "model.llm."))}
-        told: tuple[PackedResult, Tensor] = torch.func.functional_call(self, halves, (seen, asked))
-        return told
+        result: tuple[PackedResult, Tensor] = torch.func.functional_call(self, halves, (seen, asked))
+        return result
 
     def forward(self, seen: Seen, asked: Sequence[Asked]) -> tuple[PackedResult, Tensor]:
-        """What the LLM answers, and the diversity loss.
+        """Returns the LLM's results and the diversity loss.
 
-        It reads each clip once and then its questions, those of like length together: on a CPU that takes less than
-        rows of all questions (``mini.packing.PackedLoss``), where attention computes what is masked.
+        The LLM reads each clip once and then its questions, batched by similar length: on a CPU that is faster than
+        rows of all questions (``mini.packing.PackedLoss``), where attention also computes masked entries.
         """
         runs = [self._query(seen, run) for run in self.runs]
         tokens, is_there = (torch.cat([run[place] for run in runs], dim=1) for place in (0, 1))
@@ -94,7 +94,7 @@ class Variant(nn.Module):
         return PackedResult(loss, right[order.argsort()]), torch.stack([diversity for _, _, diversity in runs]).mean()
 
     def _query(self, seen: Seen, run: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (clips, blocks, queries, width), which blocks there are (clips, blocks), and the diversity loss."""
+        """Returns tokens (clips, blocks, queries, width), their mask (clips, blocks), and the diversity loss."""
         aligner, frames = self.model.aligner, self.model.aligner.config.block_frames
         kind = aligner.positions.weight.dtype
         halves = audio_frames(aligner.speech_proj(seen.speech.to(kind)).flatten(0, 2), aligner.slots)
@@ -113,7 +113,7 @@ class Variant(nn.Module):
         return laid, is_there, diversity_loss(outputs[0].float())
 
     def _read(self, tokens: Tensor, is_token: Tensor) -> tuple[DynamicCache, Tensor]:
-        """The LLM reads clips (clips, tokens, width), some of whose tokens are there (clips, tokens)."""
+        """Runs the LLM on clips (clips, tokens, width) with a mask (clips, tokens); returns its cache and mask."""
         before = self.model.prompter.before_ids()
         text = self.model.llm.get_input_embeddings()(torch.tensor(before, device=tokens.device))
         tokens = torch.cat([text.expand(len(tokens), -1, -1), tokens], dim=1)
@@ -125,7 +125,7 @@ class Variant(nn.Module):
         return read, is_token
 
     def _answer(self, read: DynamicCache, is_read: Tensor, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor, Tensor]:
-        """For each question the cross-entropy of its answer, whether it is right, and its tokens."""
+        """Returns for each question its answer's cross-entropy, whether it is right, and its number of tokens."""
         device = is_read.device
         clips = torch.tensor([clip for clip, _, _ in pairs], device=device)
         ids, wanted = (
@@ -152,9 +152,9 @@ class Variant(nn.Module):
 
 
 def start(aligner: Aligner, trained: Aligner) -> None:
-    """Lets an aligner of random weights begin so that few steps suffice, in the same way for each variant.
+    """Initialises a random aligner so that few steps suffice, in the same way for each variant.
 
-    Projections are the trained model's, causal attention adds nothing, and each query looks about its own time.
+    Projections are the trained model's, causal attention adds nothing, and each query attends near its own time.
     """
     with torch.no_grad():
         aligner.speech_proj.load_state_dict(trained.speech_proj.state_dict())
@@ -174,5 +174,5 @@ def start(aligner: Aligner, trained: Aligner) -> None:
 
 
 def added(visible: Tensor, kind: torch.dtype) -> Tensor:
-    """What is added to attention's scores, (rows, 1, places, places)."""
+    """Returns the additive attention mask, (rows, 1, places, places), of a boolean one."""
     return torch.zeros_like(visible, dtype=kind).masked_fill(~visible, torch.finfo(kind).min)[:, None]

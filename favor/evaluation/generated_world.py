@@ -1,8 +1,8 @@
-"""How well a model knows the generated world, on clips that it was not trained on.
+"""The generated world as a benchmark: how well a model does on clips that it was not trained on.
 
 Run it as ``python -m favor.evaluation.generated_world MODEL --clips 500 --split test``. ``--first 500`` takes
 the clips after those, and ``--tasks avsd`` clips of that task alone. With ``--without audio`` or ``--without video``
-the clips lose their sound or picture, and what needs them is scored apart from what does not.
+the clips lose their sound or picture, and questions that need it are scored separately from those that do not.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from favor.synthetic import SPLITS, WORLD_TASKS, Item, SyntheticClip, generate_c
 from favor.synthetic.vocabulary import COLOURS, OWN_SOUNDS, SHAPES, SOUNDS
 
 CLIPS_AT_ONCE = 8
-QUESTIONS_PER_KIND = 2  # of each kind to a clip, so that no clip decides alone
+QUESTIONS_PER_KIND = 2  # of each kind about a clip, so that no single clip dominates
 TRANSCRIPT_TASKS, CAPTION_TASKS = ("asr", "avsr"), ("ac", "ic", "caption")
 GENERATION = GenerationOptions(max_new_tokens=72)
 
-Exchange = tuple[int, Item, str]  # the clip, what was asked about it, and what the model said
+Exchange = tuple[int, Item, str]  # index of the clip, question with its reference, answer of the model
 
 
 def score_model(
@@ -38,29 +38,29 @@ def score_model(
     first: int = 0,
     tasks: Sequence[str] = WORLD_TASKS,
 ) -> dict[str, Any]:
-    """Asks about held-out clips of several tasks in turn.
+    """Scores a model on held-out clips of several tasks in turn.
 
     Args:
-        model: to be scored.
-        clips: how many.
-        split: of the generated world.
-        without: "audio" or "video", which is taken from the clips; clips that have nothing else are left out.
+        model: model to score.
+        clips: number of clips.
+        split: split of the generated world.
+        without: "audio" or "video", which is removed from the clips; clips that have nothing else are skipped.
         first: index of the first clip.
-        tasks: that the clips are made for.
+        tasks: tasks for which the clips are generated.
 
     Returns:
-        For each task and kind of question, and for each kind of all tasks, ``n`` and: ``accuracy`` beside ``chance``
-        (guessing among the choices) and ``majority`` (the commonest answer always); or ``wer``; or ``recall`` of the
-        objects and sounds that are there and ``invented``, the share of those told that are not. What is measured has
-        its ``interval`` beside it, such as ``accuracy_interval``.
+        For each task and kind of question, and for each kind in all tasks, ``n`` and: ``accuracy`` with ``chance``
+        (guessing among the choices) and ``majority`` (always the commonest answer); or ``wer``; or ``recall`` of the
+        objects and sounds present, ``invented``, the share of those named that are absent, and ``exact``. Each measured
+        value has its interval, such as ``accuracy_interval``.
     """
     asked: list[Exchange] = []
     for start in range(first, first + clips, CLIPS_AT_ONCE):
         asked += _ask(model, range(start, min(first + clips, start + CLIPS_AT_ONCE)), SPLITS[split], without, tasks)
     groups: dict[str, list[Exchange]] = {}
-    for one in asked:
-        for name in _groups(one[1], without):
-            groups.setdefault(name, []).append(one)
+    for exchange in asked:
+        for name in _groups(exchange[1], without):
+            groups.setdefault(name, []).append(exchange)
     return {name: _score(groups[name]) for name in sorted(groups)}
 
 
@@ -73,7 +73,7 @@ def _ask(
     model: FavorModel, indices: Sequence[int], seed: int, without: str | None, tasks: Sequence[str]
 ) -> list[Exchange]:
     made = {index: generate_clips(seed, index, (tasks[index % len(tasks)],)) for index in indices}
-    shown = {index: clip.clip if without is None else _lacking(clip.clip, without) for index, clip in made.items()}
+    shown = {index: clip.clip if without is None else _without(clip.clip, without) for index, clip in made.items()}
     left = {index: clip for index, clip in shown.items() if clip is not None}
     if not left:
         return []
@@ -84,7 +84,7 @@ def _ask(
 
 
 def _draw(clip: SyntheticClip, rng: np.random.Generator) -> list[Item]:
-    """Draws some questions of each kind, whatever their sort: the writers ask them in a fixed order."""
+    """Draws some questions of each kind at random, since a clip lists them in a fixed order."""
     items = [clip.items[place] for place in rng.permutation(len(clip.items))]
     return [
         item
@@ -93,8 +93,8 @@ def _draw(clip: SyntheticClip, rng: np.random.Generator) -> list[Item]:
     ]
 
 
-def _lacking(clip: Clip, what: str) -> Clip | None:
-    """The clip without its sound or picture, or None if nothing is left."""
+def _without(clip: Clip, what: str) -> Clip | None:
+    """Returns the clip without its sound or picture, or None if nothing is left."""
     if what == "audio":
         return None if clip.frames is None else dataclasses.replace(clip, audio=None)
     return None if clip.audio is None else Clip(audio=clip.audio)
@@ -117,14 +117,14 @@ def _word_errors(answer: str, text: str) -> Counted:
 
 
 def _guesses(asked: Sequence[Exchange]) -> dict[str, float]:
-    """How often guessing among the choices, and the commonest answer, would be right."""
+    """Computes how often guessing among the choices, and the commonest answer, would be right."""
     common = Counter(normalise_text(item.answer) for _, item, _ in asked).most_common(1)[0][1]
     chance = sum(1 / len(item.choices) if item.choices else 0.0 for _, item, _ in asked)
     return {"chance": round(chance / len(asked), 4), "majority": round(common / len(asked), 4)}
 
 
 def _of_captions(asked: Sequence[Exchange]) -> dict[str, list[Counted]]:
-    """Objects with their colours and sounds: those of the reference, and those that the model names."""
+    """Compares the coloured objects and sounds of the reference with those that the model names."""
     pairs = [(things(item.answer), things(text)) for _, item, text in asked]
     recalled, invented = ([measure(*pair) for pair in pairs] for measure in (recall, invention))
     return {"recall": recalled, "invented": invented, "exact": _exactness(asked)}
@@ -141,7 +141,7 @@ def _measured(name: str, asked: Sequence[Exchange], counts: Sequence[Counted]) -
 
 
 def things(caption: str) -> Counter[str]:
-    """The objects with their colours, and the sounds, that a caption tells."""
+    """Extracts the coloured objects and the sounds that a caption names."""
     return Counter(set(THINGS.findall(caption.lower())))
 
 

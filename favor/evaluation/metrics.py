@@ -1,4 +1,4 @@
-"""How close texts are to the ones that are wanted; case, punctuation and spaces do not count, everything else does."""
+"""Metrics that compare texts with references, ignoring case, punctuation and extra spaces."""
 
 import collections
 import dataclasses
@@ -9,24 +9,24 @@ import jiwer
 import numpy as np
 
 WORDS = jiwer.Compose([jiwer.ReduceToListOfListOfWords()])
-Z = 1.96  # of the normal distribution, for intervals of 95 %
-Counted = tuple[int, int]  # some, out of several
+Z = 1.96  # quantile of the normal distribution for 95 % intervals
+Counted = tuple[int, int]  # a count, and the total that it is out of
 APOSTROPHES = frozenset("'\u2019")
 
 
 def normalise_text(text: str) -> str:
-    """Returns a text without case, punctuation and needless spaces; ``Don't well-known`` is ``dont well known``."""
+    """Returns a text without case, punctuation and extra spaces; ``Don't well-known`` is ``dont well known``."""
     kept = (character for character in text.lower() if character not in APOSTROPHES)
     return " ".join("".join(" " if unicodedata.category(each)[0] == "P" else each for each in kept).split())
 
 
 @dataclasses.dataclass(frozen=True)
 class WordErrors:
-    """Errors of words in some texts; those of several sets of texts can be added.
+    """Word errors in a set of texts; those of several sets can be added.
 
     Attributes:
-        words: of the references.
-        errors: words replaced, lost and added on the way to the hypotheses.
+        words: words of the references.
+        errors: words substituted, deleted and inserted in the hypotheses.
     """
 
     words: int = 0
@@ -37,12 +37,12 @@ class WordErrors:
 
     @property
     def rate(self) -> float | None:
-        """Errors per word, or None where the references say nothing."""
+        """Errors per word, or None if the references have no words."""
         return self.errors / self.words if self.words else None
 
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> WordErrors:
-    """Counts the errors of words in hypotheses, each of which belongs to the reference in the same place."""
+    """Counts the word errors in hypotheses, each compared with the reference at the same index."""
     if not references:
         return WordErrors()
     texts = [[normalise_text(text) for text in side] for side in (references, hypotheses)]
@@ -52,7 +52,7 @@ def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> WordErr
 
 
 def exactness(reference: str, hypothesis: str) -> Counted:
-    """Counts whether a text says what its reference says, out of one."""
+    """Counts whether a text equals its reference after normalisation, out of one."""
     return int(normalise_text(reference) == normalise_text(hypothesis)), 1
 
 
@@ -67,19 +67,19 @@ def invention(wanted: collections.Counter[str], named: collections.Counter[str])
 
 
 def share(counts: Sequence[Counted]) -> float:
-    """Returns how large a part of all that was counted it is, over all texts."""
+    """Returns the sum of all counts as a share of the sum of all totals."""
     return sum(some for some, _ in counts) / max(1, sum(total for _, total in counts))
 
 
 def interval(counts: Sequence[Counted], clips: Sequence[int]) -> tuple[float, float]:
-    """Returns Wilson's interval of 95 % for a share, where questions about the same clip may depend on each other.
+    """Returns Wilson's 95 % interval of a share, where questions about the same clip may depend on each other.
 
-    It is computed for as many independent questions as would vary as much as the clips do, and for as many as there are
+    It is computed for the number of independent questions that would vary as much as the clips do, or for the number of
     clips if these do not vary at all. An error rate above 1 counts as 1.
 
     Args:
-        counts: of each question.
-        clips: that they were asked about.
+        counts: count and total of each question.
+        clips: index of the clip that each question is about.
     """
     _, owners = np.unique(clips, return_inverse=True)
     some, several = (np.bincount(owners, weights=column) for column in np.array(counts, dtype=float).T)

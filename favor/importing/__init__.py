@@ -1,1 +1,1 @@
-"""Released files become one model folder."""
+"""Importing released files into a model folder."""

@@ -1,4 +1,4 @@
-"""Every key of every released file is accounted for: it has a place of its shape, or is known to be unused."""
+"""Accounting for every key of every released file: each is used with the right shape, or known to be unused."""
 
 import re
 from collections.abc import Mapping
@@ -29,17 +29,17 @@ def check(
     sources: Mapping[str, TensorSource],
     blip: Blip,
 ) -> None:
-    """Compares what the sources hold with what the model needs.
+    """Compares the tensors in the sources with those the model needs.
 
     Args:
-        config: the sizes.
-        shapes: the model's parameters.
-        found: where they come from.
-        sources: the released weights.
+        config: the model's configuration.
+        shapes: the shape of each of the model's parameters.
+        found: the origin of each parameter.
+        sources: the released weights, by option name.
         blip: the form of InstructBLIP's release.
 
     Raises:
-        FavorError: for a tensor that is missing, unexpected, of another shape or no floating-point number.
+        FavorError: for a tensor that is missing, unexpected, of another shape, or not floating-point.
     """
     for name, source in sources.items():
         wanted = {
@@ -53,10 +53,10 @@ def check(
 
 
 def unused(source: str, config: FavorConfig, blip: Blip) -> re.Pattern[str]:
-    """What a released file may hold beside what is used."""
+    """Returns a pattern for the keys that a released file may hold but the model does not use."""
     patterns = [SKIPPED.pattern, UNUSED.get(blip if source == "instructblip" else source)]
     if source == "eva":
-        patterns.append(rf"blocks\.{config.visual.num_hidden_layers}\..*")  # the block too many
+        patterns.append(rf"blocks\.{config.visual.num_hidden_layers}\..*")  # the release may hold one extra block
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns if pattern))
 
 
@@ -67,7 +67,7 @@ def _check_keys(source: TensorSource, wanted: Mapping[str, TensorShape], unused:
     unexpected = [key for key in source.specs if key not in wanted and not unused.fullmatch(key)]
     if unexpected:
         raise FavorError(
-            f"{source.path} holds {_listed(unexpected)}, which this model has no place for; is it the right file?"
+            f"{source.path} holds {_listed(unexpected)}, which this model does not use; is it the right file?"
         )
 
 

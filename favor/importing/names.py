@@ -1,4 +1,4 @@
-"""The names of our parameters in the authors' released files and in the hub's models (spec section 5)."""
+"""The names of our parameters in the authors' released files and in the models on the hub (spec section 5)."""
 
 import re
 from collections.abc import Iterator
@@ -26,20 +26,20 @@ SKIPPED = re.compile(r"(.*\.position_ids|.*rotary_emb\.inv_freq|low_Qformer\..*|
 
 
 def canonical(name: str) -> str:
-    """The one name of a parameter that released files know under several."""
+    """Returns the canonical name of a parameter that has several names in released files."""
     module, dot, rest = name.partition(".")
     return ALIASES.get(module, module) + dot + rest
 
 
 def released_names(config: FavorConfig) -> dict[str, str]:
-    """Our names of all trained parameters, each with its name in the released delta; shapes are the same."""
+    """Maps our names of all trained parameters to those in the released delta; the shapes are the same."""
     return {**_aligner_names(config), **_lora_names(config)}
 
 
 def visual_names(config: FavorConfig) -> dict[str, str]:
-    """Our names of the ViT's parameters, each with its name in ``eva_vit_g.pth``; the last norm is InstructBLIP's.
+    """Maps our names of the ViT's parameters to those in ``eva_vit_g.pth``; the last norm comes from InstructBLIP.
 
-    The q, k and v biases are one vector here and two there, see ``visual_biases``.
+    The q, k and v biases are one vector here but two there; see ``visual_biases``.
     """
     embeddings = "visual.vit.embeddings"
     names = {
@@ -59,7 +59,7 @@ def visual_names(config: FavorConfig) -> dict[str, str]:
 
 
 def visual_biases(config: FavorConfig) -> dict[str, tuple[str, str]]:
-    """Our names of the ViT's joint biases, each with the released q and v bias; between them stands a zero k bias."""
+    """Maps our names of the ViT's joint biases to the released q and v biases; the k bias between them is zero."""
     return {
         f"visual.vit.encoder.layers.{layer}.self_attn.qkv.bias": (
             f"blocks.{layer}.attn.q_bias",
@@ -70,7 +70,7 @@ def visual_biases(config: FavorConfig) -> dict[str, tuple[str, str]]:
 
 
 def image_qformer_names(config: FavorConfig) -> dict[str, str]:
-    """Our names of the image Q-Former and of the ViT's last norm, with those in InstructBLIP's released file."""
+    """Maps our names of the image Q-Former and the ViT's last norm to those in InstructBLIP's released file."""
     ours, theirs = "image_qformer.qformer.embeddings", "Qformer.bert.embeddings"
     names = {
         "image_qformer.query_tokens": "query_tokens",

@@ -1,4 +1,4 @@
-"""Where each of our parameters stands in the released files."""
+"""The origin of each of our parameters in the released files."""
 
 import dataclasses
 import functools
@@ -13,26 +13,26 @@ from favor.models.favor.config import FavorConfig
 from favor.models.favor.model import FavorModel
 
 TensorShape = tuple[int, ...]
-Blip = Literal["lavis", "hub"]  # the image Q-Former's two forms; the hub's holds the ViT too
+Blip = Literal["lavis", "hub"]  # the two forms of InstructBLIP's release; the hub's includes the ViT
 
 
 def copy(tensor: Tensor) -> Tensor:
-    """The released tensor as it is."""
+    """Returns the released tensor unchanged."""
     return tensor
 
 
 def join_biases(query: Tensor, value: Tensor) -> Tensor:
-    """One vector (3 * width,) of two; EVA's keys have no bias."""
+    """Joins two (width,) biases into one (3 * width,), with zeros for the keys, which have no bias in EVA."""
     return torch.cat([query, torch.zeros_like(query), value])
 
 
 def merge_lora(base: Tensor, down: Tensor, up: Tensor, *, scale: float) -> Tensor:
-    """Adds an adapter to the weight (out, in) that it adapts, in float32.
+    """Adds an adapter to the weight that it adapts, in float32.
 
     Args:
-        base: (out, in).
-        down: (rank, in), called A.
-        up: (out, rank), called B.
+        base: the weight, (out, in).
+        down: the adapter's A, (rank, in).
+        up: the adapter's B, (out, rank).
         scale: alpha / rank.
     """
     return (base.float() + scale * (up.float() @ down.float())).to(base.dtype)
@@ -40,38 +40,38 @@ def merge_lora(base: Tensor, down: Tensor, up: Tensor, *, scale: float) -> Tenso
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What one of our parameters is made of.
+    """The released tensors that one of our parameters is made from.
 
     Attributes:
-        keys: (source, key) of each part.
-        combine: makes the parameter of the parts.
+        keys: (source, key) of each released tensor.
+        combine: computes the parameter from these tensors.
     """
 
     keys: tuple[tuple[str, str], ...]
     combine: Callable[..., Tensor] = copy
 
     def key_shape(self, shape: TensorShape) -> TensorShape:
-        """The shape of each part of a parameter of this shape, unless it is merged."""
+        """Returns the shape of each released tensor for a parameter of this shape; not for merged adapters."""
         return (shape[0] // 3,) if self.combine is join_biases else shape
 
 
 def parameter_shapes(config: FavorConfig) -> dict[str, TensorShape]:
-    """All parameters of a model and their shapes, without its memory."""
+    """Returns the shapes of all parameters of a model by name, without allocating memory for them."""
     with torch.device("meta"):
         model = FavorModel(config)
     return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
 
 
 def origins(config: FavorConfig, names: Mapping[str, TensorShape], blip: Blip) -> dict[str, Origin]:
-    """Finds each parameter's place in the released files; adapters are kept apart.
+    """Finds the origin of each parameter in the released files; adapters stay separate.
 
     Args:
-        config: the sizes.
+        config: the model's configuration.
         names: the model's parameters.
         blip: the form of InstructBLIP's release.
 
     Returns:
-        For each name its origin.
+        The origin of each parameter, by name.
     """
     named = {name: Origin((("delta", key),)) for name, key in released_names(config).items()}
     named |= _lavis_origins(config) if blip == "lavis" else _hub_origins(names)
@@ -88,11 +88,11 @@ def origins(config: FavorConfig, names: Mapping[str, TensorShape], blip: Blip) -
 
 
 def merged(config: FavorConfig, adapted: Mapping[str, Origin]) -> dict[str, Origin]:
-    """The origins of the same model without adapters, whose weights hold what the adapters did.
+    """Returns the origins for the same model with its adapters merged into the weights.
 
     Args:
-        config: of the model with adapters.
-        adapted: its origins.
+        config: the configuration of the model with adapters.
+        adapted: the origins of its parameters.
     """
     assert config.lora is not None, "there is nothing to merge"
     merge = functools.partial(merge_lora, scale=config.lora.alpha / config.lora.rank)
@@ -108,7 +108,7 @@ def merged(config: FavorConfig, adapted: Mapping[str, Origin]) -> dict[str, Orig
 
 
 def released_layout(config: FavorConfig, blip: Blip = "lavis") -> dict[str, dict[str, TensorShape]]:
-    """The names and shapes of a model in the released files, such as ``{"delta": {"llama_proj.bias": (5120,)}}``."""
+    """Returns a model's tensor shapes in the released files, such as ``{"delta": {"llama_proj.bias": (5120,)}}``."""
     shapes = parameter_shapes(config)
     layout: dict[str, dict[str, TensorShape]] = {}
     for name, origin in origins(config, shapes, blip).items():

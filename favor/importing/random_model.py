@@ -1,4 +1,4 @@
-"""A model folder of random weights, of any preset at any scale, for tests and benchmarks."""
+"""Model folders with random weights, of any preset at any scale, for tests and benchmarks."""
 
 import dataclasses
 import functools
@@ -30,18 +30,18 @@ def import_random(
     tokenizers: Mapping[str, Path] | None = None,
     progress: ByteProgress | None = None,
 ) -> None:
-    """Makes a model folder of random weights, the same for the same seed.
+    """Writes a model folder with random weights, which are the same for the same seed.
 
     Args:
-        name: of the preset.
-        output: the folder.
-        options: how; the weights are float16 unless they say otherwise, and with ``merge_lora`` there are no adapters.
-        seed: of the weights.
-        tokenizers: folders "llm" and "bert" of real tokenizers; favor-mini's by default.
-        progress: told how it goes.
+        name: the preset's name.
+        output: the folder to write.
+        options: how to write it; the dtype is float16 by default, and with ``merge_lora`` there are no adapters.
+        seed: the seed of the weights.
+        tokenizers: the folders of real tokenizers, "llm" and "bert"; favor-mini's by default.
+        progress: receives the number of bytes written.
 
     Raises:
-        FavorError: if the sizes make no model, or a tokenizer does not fit.
+        FavorError: if the configuration is invalid, a tokenizer does not fit, or the output must not be replaced.
     """
     options, progress = options or ImportOptions(), progress or ByteProgress()
     config = preset(name).override({**options.config, "seed": seed})
@@ -55,7 +55,7 @@ def import_random(
 
 
 def random_entries(config: FavorConfig, dtype: torch.dtype) -> list[PendingTensor]:
-    """The random weights of a model, made one by one when they are written."""
+    """Lists the random weights of a model, each generated only when it is written."""
     seed = config.seed or 0
     return [
         PendingTensor(parameter, Spec(shape, dtype), functools.partial(_values, parameter, shape, seed))

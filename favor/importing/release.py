@@ -1,4 +1,4 @@
-"""Importing a release: the released files become one model folder, or nothing at all."""
+"""Importing a release: its files become one complete model folder, or nothing is written."""
 
 import dataclasses
 import functools
@@ -30,11 +30,11 @@ class ImportOptions:
     """How a model folder is written.
 
     Attributes:
-        config: values in place of the preset's and of those that the files tell.
+        config: values that override the preset's and those read from the files.
         merge_lora: whether the adapters are added to the weights that they adapt.
-        dtype: of the weights; None for that of the released ones.
-        shard_bytes: the largest size of a file of weights.
-        overwrite: whether a model folder that is there already is replaced.
+        dtype: the type of the weights; None for the released type.
+        shard_bytes: the largest size of a weights file.
+        overwrite: whether an existing model folder is replaced.
     """
 
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -44,7 +44,7 @@ class ImportOptions:
     overwrite: bool = False
 
     def facts(self) -> dict[str, Any]:
-        """What of them decides the folder's content, as JSON values."""
+        """Returns the options that determine the folder's content, as JSON values."""
         dtype = None if self.dtype is None else str(self.dtype).removeprefix("torch.")
         return {"config": dict(self.config), "merge_lora": self.merge_lora, "dtype": dtype}
 
@@ -56,17 +56,18 @@ def import_release(
     options: ImportOptions | None = None,
     progress: ByteProgress | None = None,
 ) -> None:
-    """Makes a model folder of released files.
+    """Writes a model folder from released files.
 
     Args:
-        name: of the preset, such as "favor-13b".
-        given: for each source that the recipe names a path, an fsspec URL or an id of the hub.
-        output: the folder.
-        options: how.
-        progress: told how it goes.
+        name: the preset's name, such as "favor-13b".
+        given: a path, an fsspec URL or a hub id for each source in the recipe.
+        output: the folder to write.
+        options: how to write it.
+        progress: receives the number of bytes checked and written.
 
     Raises:
-        FavorError: if a file is missing, damaged, of another kind or does not fit the others; nothing is written then.
+        FavorError: if a file is missing, damaged, of another kind or does not fit the others, or the output must not
+            be replaced; nothing is written then.
     """
     options, progress, chosen = options or ImportOptions(), progress or ByteProgress(), recipe(name)
     with (
@@ -83,10 +84,10 @@ def import_release(
 
 
 def fetch_all(chosen: Release, given: Mapping[str, str], downloads: Path) -> dict[str, Path]:
-    """Finds the sources of a recipe, or brings them.
+    """Finds the sources of a recipe, downloading those that are not on this machine.
 
     Raises:
-        FavorError: if one is not given, not there, or not needed.
+        FavorError: if a source is not given, not found, or not needed.
     """
     chosen.check(given)
     paths = {
@@ -103,18 +104,18 @@ def fetch_all(chosen: Release, given: Mapping[str, str], downloads: Path) -> dic
 
 
 def plan_folder(base: FavorConfig, opened: Opened, options: ImportOptions) -> tuple[FavorConfig, list[PendingTensor]]:
-    """Decides what will be written, after each key of each file was accounted for.
+    """Decides what to write, after accounting for each key of each file.
 
     Args:
-        base: the preset.
+        base: the preset's configuration.
         opened: the release.
-        options: how.
+        options: how the folder is written.
 
     Returns:
         The model's configuration and its weights.
 
     Raises:
-        FavorError: if the files make no model.
+        FavorError: if the files do not make a valid model.
     """
     config = read_hub_sizes(base, opened.tensors, opened.configs, opened.blip, options.config)
     shapes = parameter_shapes(config)

@@ -1,4 +1,4 @@
-"""What each released model is made of, and where that is published."""
+"""The files that each released model is made from, and where they are published."""
 
 import dataclasses
 import re
@@ -23,13 +23,13 @@ HUB_WEIGHTS = (
 
 @dataclasses.dataclass(frozen=True)
 class SourceKind:
-    """One of the things that a model is made of.
+    """A kind of source that a model is made from: a file or a folder.
 
     Attributes:
-        what: it is, for people.
-        published: where, for people, one place a line.
-        file: its name in a hub repository that holds others too, if it is there.
-        patterns: what is used of a folder; none for a single file.
+        what: a description for users.
+        published: where it is published, for users, one place per line.
+        file: its name in a hub repository that also holds other files; None if it is not on the hub.
+        patterns: globs of the files that are used in a folder; none for a single file.
     """
 
     what: str
@@ -56,7 +56,7 @@ SOURCE_KINDS = {
     "bert": SourceKind("the questions' vocabulary", ("hub bert-base-uncased",), patterns=("vocab.txt",)),
     "beats": SourceKind(
         "the sound-event encoder",
-        ("https://github.com/microsoft/unilm/tree/master/beats, whose link has died more than once",),
+        ("https://github.com/microsoft/unilm/tree/master/beats, whose link has been broken more than once",),
         file="BEATs_iter3_plus_AS2M_finetuned_on_AS2M_cpt2.pt",
     ),
 }
@@ -66,24 +66,24 @@ FAVOR_SOURCES = ("delta", "eva", "instructblip", "whisper", "llm", "bert")
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """How a preset is made of released files.
+    """The released files that a preset is made from.
 
     Attributes:
-        preset: its name.
-        kinds: what it needs, by the names of the options.
+        preset: the preset's name.
+        kinds: the sources it needs, by option name.
     """
 
     preset: str
     kinds: dict[str, SourceKind]
 
     def check(self, given: Mapping[str, str]) -> None:
-        """Makes sure that what the user gives may be a whole release; no file is read.
+        """Checks that the user's sources may be a whole release, without reading any file.
 
         Args:
-            given: a path, an fsspec URL or an id of the hub for each option.
+            given: a path, an fsspec URL or a hub id for each option.
 
         Raises:
-            FavorError: if one is not given, not needed, or a path that does not exist.
+            FavorError: if a source is missing, not needed, or a path that does not exist.
         """
         surplus = sorted(given.keys() - self.kinds.keys())
         if surplus:
@@ -102,12 +102,12 @@ class Release:
 
 
 def check_source(given: str, kind: SourceKind, option: str) -> None:
-    """Makes sure that a source is on this machine, or may be somewhere else.
+    """Checks that a source exists on this machine, or may exist elsewhere.
 
     Args:
         given: a path, an fsspec URL, ``owner/repository`` or ``owner/repository/file`` on the hub.
-        kind: what it is.
-        option: the name it goes by, for messages.
+        kind: the kind of source.
+        option: the option's name, for error messages.
 
     Raises:
         FavorError: if it is a path that does not exist.
@@ -122,14 +122,14 @@ def check_source(given: str, kind: SourceKind, option: str) -> None:
 
 
 def split_hub_name(given: str) -> tuple[str, str]:
-    """Splits what names something on the hub into the repository and the file in it, which may be empty."""
+    """Splits a name on the hub into the repository and the file in it, which may be empty."""
     owner, _, rest = given.partition("/")
     name, _, file = rest.partition("/")
     return f"{owner}/{name}" if name else owner, file
 
 
 def check_random(name: str) -> None:
-    """Makes sure that a model of random weights can be made.
+    """Checks that a model with random weights can be made from a preset.
 
     Raises:
         FavorError: if there is no such preset.
@@ -179,7 +179,7 @@ def recipe(name: str) -> Release:
     """Returns the recipe of a preset.
 
     Raises:
-        FavorError: if there is none.
+        FavorError: if there is no such recipe.
     """
     if name not in RELEASES:
         raise FavorError(f"there is no recipe for {name!r}; there are {', '.join(RELEASES)}")

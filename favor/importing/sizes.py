@@ -1,4 +1,4 @@
-"""A model's sizes, read from the shapes of released tensors and from what stands beside them."""
+"""A model's sizes, read from the shapes of released tensors and from the configurations released with them."""
 
 import dataclasses
 import math
@@ -31,23 +31,24 @@ def read_hub_sizes(
     blip: Blip,
     given: Mapping[str, Any],
 ) -> FavorConfig:
-    """The configuration of a model that is to be made of released files.
+    """Determines the configuration of a model made from released files.
 
     Args:
-        preset: where what no file tells comes from.
-        sources: the released weights.
+        preset: supplies the values that are in no file.
+        sources: the released weights, by option name.
         hub_configs: the content of the hub folders' ``config.json``, and BEATs' ``cfg``.
         blip: the form of InstructBLIP's release.
-        given: the user's values, which win over everything.
+        given: the user's values, which override all others.
 
     Raises:
-        FavorError: if a file lacks a tensor that tells a size, or the sizes make no model.
+        FavorError: if a file lacks a tensor that a size is read from, has another kind of configuration, or the sizes
+            do not make a valid model.
     """
     read = _read(preset, sources, hub_configs, blip, given)
     try:
         return preset.override(merge_values(read, given))
     except ConfigError as error:
-        raise FavorError(f"the files make no model: {error}; --config sets what they do not tell") from error
+        raise FavorError(f"the files do not make a valid model: {error}; --config sets missing values") from error
 
 
 def _read(
@@ -57,7 +58,7 @@ def _read(
     blip: Blip,
     given: Mapping[str, Any],
 ) -> dict[str, Section]:
-    """What the files tell, by the sections of a configuration."""
+    """Reads the sizes in the files, by section of the configuration."""
     whisper, llama = speech_sizes(hub_configs["whisper"]), language_sizes(hub_configs["llm"])
     check_layers(sources["whisper"], r"encoder\.layers\.(\d+)\.", whisper["encoder_layers"])
     check_layers(sources["llm"], r"model\.layers\.(\d+)\.", llama["num_hidden_layers"])
@@ -79,7 +80,7 @@ def _read(
 
 
 def visual_sizes(eva: TensorSource, preset: FavorConfig) -> Section:
-    """The ViT's sizes; of one block too many, which the release may hold, nothing is used."""
+    """Reads the ViT's sizes; one extra block, which the release may hold, is ignored."""
     _, tokens, width = eva.shape("pos_embed", 3)
     patch = eva.shape("patch_embed.proj.weight", 4)[-1]
     blocks = len(eva.indices(BLOCK))
@@ -94,7 +95,7 @@ def visual_sizes(eva: TensorSource, preset: FavorConfig) -> Section:
 
 
 def image_qformer_sizes(blip: TensorSource, preset: FavorConfig) -> Section:
-    """The image Q-Former's sizes."""
+    """Reads the image Q-Former's sizes."""
     embeddings = "Qformer.bert.embeddings"
     vocabulary, width = blip.shape(f"{embeddings}.word_embeddings.weight", 2)
     layers, crossing = len(blip.indices(BLIP_LAYER)), sorted(blip.indices(CROSS_LAYER))
@@ -113,7 +114,7 @@ def image_qformer_sizes(blip: TensorSource, preset: FavorConfig) -> Section:
 
 
 def causal_qformer_sizes(delta: TensorSource, preset: FavorConfig) -> Section:
-    """The causal Q-Former's sizes; how many frames a block has is told by the preset."""
+    """Reads the causal Q-Former's sizes; the number of frames per block comes from the preset."""
     frames = [frames for frames, _ in preset.causal_qformer.resolutions]
     queries = [delta.shape(f"{name}_query_tokens", 3)[1] for name in ("video", "low")[: len(frames)]]
     return {
@@ -126,7 +127,7 @@ def causal_qformer_sizes(delta: TensorSource, preset: FavorConfig) -> Section:
 
 
 def lora_sizes(delta: TensorSource, targets: tuple[str, ...]) -> Section:
-    """The adapters' rank; ``alpha`` stands in no file."""
+    """Reads the adapters' rank; ``alpha`` is in no file."""
     return {"rank": delta.shape(LORA.format(targets[0]), 2)[0]}
 
 
@@ -170,7 +171,11 @@ LLAMA_SIZES = (
 
 
 def blip_sizes(config: Section) -> dict[str, Section]:
-    """The sizes of ViT and image Q-Former in InstructBLIP's hub folder."""
+    """Reads the sizes of the ViT and the image Q-Former from InstructBLIP's ``config.json``.
+
+    Raises:
+        FavorError: if it is not a configuration of InstructBLIP.
+    """
     blip = _parse("InstructBLIP", InstructBlipConfig, config)
     image_qformer = {name: getattr(blip.qformer_config, name) for name in IMAGE_QFORMER}
     return {
@@ -180,7 +185,7 @@ def blip_sizes(config: Section) -> dict[str, Section]:
 
 
 def speech_sizes(config: Section) -> Section:
-    """The sizes of Whisper's encoder.
+    """Reads the sizes of Whisper's encoder.
 
     Raises:
         FavorError: if the folder holds another kind of model.
@@ -191,10 +196,10 @@ def speech_sizes(config: Section) -> Section:
 
 
 def language_sizes(config: Section) -> Section:
-    """The LLM's sizes.
+    """Reads the LLM's sizes.
 
     Raises:
-        FavorError: if the folder holds another kind of model, or a Llama of a form that FAVOR does not use.
+        FavorError: if the folder holds another kind of model, or a variant of Llama that FAVOR does not use.
     """
     form = {"model_type": "llama", "hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
     _expect("the LLM", config, {**form, "tie_word_embeddings": False, "rope_scaling": None})
@@ -206,12 +211,12 @@ def language_sizes(config: Section) -> Section:
     return {
         **{name: getattr(llama, name) for name in LLAMA_SIZES},
         "rope_theta": rope["rope_theta"],
-        "pad_token_id": None if pad is None or pad < 0 else pad,  # early Llamas say -1
+        "pad_token_id": None if pad is None or pad < 0 else pad,  # -1 in early Llamas
     }
 
 
 def _parse(whose: str, kind: type, config: Section) -> Any:
-    """Fills in what a ``config.json`` leaves out."""
+    """Parses a ``config.json``, filling in the defaults of omitted values."""
     try:
         return kind(**config)
     except (StrictDataclassError, AttributeError, TypeError, ValueError) as error:
@@ -220,15 +225,15 @@ def _parse(whose: str, kind: type, config: Section) -> Any:
 
 
 def check_layers(source: TensorSource, pattern: str, layers: int) -> None:
-    """Compares a configuration with the weights beside it, before anything is built of its size.
+    """Compares a configuration's number of layers with its weights, before anything of that size is built.
 
     Args:
         source: the weights.
-        pattern: whose first group is the number of a layer.
-        layers: how many there should be.
+        pattern: a regular expression for keys, whose first group is a layer's number.
+        layers: the number of layers in the configuration.
 
     Raises:
-        FavorError: if there are not.
+        FavorError: if the weights have another number of layers.
     """
     found = len(source.indices(pattern))
     if found != layers:

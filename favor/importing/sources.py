@@ -1,4 +1,4 @@
-"""Opening the files of a release."""
+"""Finding, checking and opening the files of a release."""
 
 import dataclasses
 import fnmatch
@@ -27,11 +27,11 @@ FOLDERS = ("whisper", "llm", "bert")
 
 @dataclasses.dataclass(frozen=True)
 class Opened:
-    """A release whose files are there and can be read.
+    """An opened release.
 
     Attributes:
-        tensors: the weights, by the names of the options.
-        configs: what the hub folders and BEATs' file say of their sizes.
+        tensors: the weights, by option name.
+        configs: the configurations in the hub folders and in BEATs' file, by option name.
         blip: the form of InstructBLIP's release.
     """
 
@@ -41,14 +41,14 @@ class Opened:
 
 
 def used_files(option: str, path: Path) -> list[Path]:
-    """The files that are read of a source.
+    """Lists the files of a source that are used.
 
     Raises:
-        FavorError: if one is missing.
+        FavorError: if a file is missing, or a folder was given for a file or a file for a folder.
     """
     if path.is_file():
         if option in FOLDERS:
-            raise FavorError(f"--{option}: {path} is a file; give the folder that it lies in")
+            raise FavorError(f"--{option}: {path} is a file; give the folder that contains it")
         return [path]
     if option == "bert":
         return [_existing(path / VOCABULARY)]
@@ -61,18 +61,18 @@ def used_files(option: str, path: Path) -> list[Path]:
 def describe_files(
     given: Mapping[str, str], files: Mapping[str, list[Path]], progress: ByteProgress
 ) -> list[dict[str, Any]]:
-    """Reads all files once, which finds damaged ones.
+    """Reads all files once, which detects damaged ones, and describes them.
 
     Args:
-        given: what the user gave for each option.
-        files: the files that it stands for.
-        progress: told of the bytes read.
+        given: the user's value for each option.
+        files: the files that are used for each option.
+        progress: receives the number of bytes read.
 
     Returns:
-        Option, what was given, name, size in bytes and SHA-256 of each file.
+        The option, the user's value, the name, the size in bytes and the SHA-256 of each file.
 
     Raises:
-        FavorError: if a file's own checksums are wrong.
+        FavorError: if the content of a file does not match its own checksums.
     """
     progress.start("checking", sum(path.stat().st_size for paths in files.values() for path in paths))
     described = []
@@ -88,14 +88,14 @@ def describe_files(
 
 
 def open_release(paths: Mapping[str, Path], files: Mapping[str, list[Path]]) -> Opened:
-    """Opens weights and configurations.
+    """Opens the weights and configurations of a release.
 
     Args:
-        paths: file or folder of each option.
-        files: the files that are read of each.
+        paths: the file or folder for each option.
+        files: the files that are used for each option.
 
     Raises:
-        FavorError: if one is damaged or of another kind.
+        FavorError: if a file is damaged or of another kind.
     """
     tensors, configs = {}, {}
     for option, path in paths.items():
@@ -150,19 +150,19 @@ HUB_ERRORS = (EntryNotFoundError, HFValidationError, HTTPError, OSError)
 
 
 def fetch(given: str, kind: SourceKind, option: str, downloads: Path) -> Path:
-    """Finds a source on this machine, or brings it there.
+    """Finds a source on this machine, or downloads it.
 
     Args:
         given: a path, an fsspec URL, ``owner/repository`` or ``owner/repository/file`` on the hub.
-        kind: what it is.
-        option: the name it goes by, for messages.
-        downloads: where what a URL names is put.
+        kind: the kind of source.
+        option: the option's name, for error messages.
+        downloads: the folder for files downloaded from URLs.
 
     Returns:
-        A file or a folder.
+        The path of a file or folder.
 
     Raises:
-        FavorError: if it is nowhere.
+        FavorError: if it is not found or cannot be downloaded.
     """
     path = Path(given).expanduser()
     if path.exists():
@@ -175,7 +175,7 @@ def fetch(given: str, kind: SourceKind, option: str, downloads: Path) -> Path:
     except HUB_ERRORS as error:
         reason = " ".join(str(error).split())
         raise FavorError(
-            f"--{option}: there is no file or folder {given}, and the hub does not give it either: {reason}"
+            f"--{option}: there is no file or folder {given}, and the hub cannot provide it: {reason}"
         ) from error
 
 

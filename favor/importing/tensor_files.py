@@ -1,4 +1,4 @@
-"""Reading released weights: one tensor at a time, each in memory of its own, whatever the file's format is."""
+"""Reading released weights one tensor at a time, each copied to its own memory, from any of their formats."""
 
 import dataclasses
 import lzma
@@ -17,28 +17,28 @@ from torch import Tensor
 
 from favor.errors import FavorError
 
-# Pages of a mapped file that were read count as memory of the process until the file is closed.
+# The pages read from a mapped file count as the process's memory until the file is closed.
 BYTES_BEFORE_REOPENING = 64_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """What a tensor is, without its values."""
+    """A tensor's shape and type, without its values."""
 
     shape: tuple[int, ...]
     dtype: torch.dtype
 
     @property
     def bytes(self) -> int:
-        """Its size in a file."""
+        """The tensor's size in a file, in bytes."""
         return torch.Size(self.shape).numel() * self.dtype.itemsize
 
 
 class TensorFile:
-    """A safetensors file or a pickle of PyTorch's.
+    """A safetensors file or a PyTorch pickle.
 
     Args:
-        path: of the file; its suffix tells the format.
+        path: the file; its suffix determines the format.
 
     Raises:
         FavorError: if it is damaged, of another format, or holds anything but tensors.
@@ -52,7 +52,7 @@ class TensorFile:
         self.specs = {key: Spec(tuple(tensor.shape), tensor.dtype) for key, tensor in self._tensors.items()}
 
     def read(self, key: str) -> Tensor:
-        """A copy of one tensor."""
+        """Returns a copy of one tensor."""
         self._read_bytes += self.specs[key].bytes
         if self._read_bytes > BYTES_BEFORE_REOPENING:
             self._tensors, self._read_bytes = {}, self.specs[key].bytes
@@ -67,12 +67,12 @@ class TensorSource:
     """The tensors of one release, in one file or in several shards.
 
     Args:
-        path: what the user gave, for messages.
+        path: the path given by the user, for error messages.
         files: the file or the shards.
-        rename: the name under which a key is known here. Keys that get the same name must hold the same values.
+        rename: maps a key in a file to its name here. Keys with the same name must have the same values.
 
     Raises:
-        FavorError: if they do not.
+        FavorError: if keys with the same name have different values.
     """
 
     def __init__(self, path: Path, files: Iterable[TensorFile], rename: Callable[[str], str] = str) -> None:
@@ -84,12 +84,16 @@ class TensorSource:
                 self._add(rename(key), file, key, spec)
 
     def read(self, key: str) -> Tensor:
-        """A copy of one tensor."""
+        """Returns a copy of one tensor."""
         file, raw = self._homes[key]
         return file.read(raw)
 
     def shape(self, key: str, dimensions: int) -> tuple[int, ...]:
-        """The shape of a tensor from which a size is read.
+        """Returns the shape of a tensor that a size is read from.
+
+        Args:
+            key: the tensor's name.
+            dimensions: the expected number of dimensions.
 
         Raises:
             FavorError: if there is no such tensor, or it has another number of dimensions.
@@ -104,7 +108,7 @@ class TensorSource:
         return shape
 
     def indices(self, pattern: str) -> set[int]:
-        """The numbers that the first group of a pattern finds at the beginning of keys, such as those of layers."""
+        """Returns the numbers, such as layers', that a pattern's first group matches at the beginning of keys."""
         found = (re.match(pattern, key) for key in self.specs)
         return {int(match[1]) for match in found if match}
 
@@ -122,10 +126,10 @@ def _open_safetensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except SafetensorError as error:
-        raise FavorError(f"{path} is damaged or no safetensors file: {error}; download it again") from error
+        raise FavorError(f"{path} is damaged or not a safetensors file: {error}; download it again") from error
 
 
-# What PyTorch's restricted unpickler raises for bytes that are no pickle of plain tensors, found by feeding it noise.
+# What PyTorch's restricted unpickler raises for bytes that are not a pickle of plain tensors, found by fuzzing it.
 UNPICKLING_ERRORS = (
     pickle.UnpicklingError,
     struct.error,
@@ -139,7 +143,7 @@ UNPICKLING_ERRORS = (
     ValueError,
 )
 
-# What zipfile raises for a damaged archive; nothing in a whole one is compressed, but damage may say so.
+# What zipfile raises for a damaged archive. Intact ones are not compressed, but damage may make them look so.
 UNZIPPING_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -153,24 +157,28 @@ UNZIPPING_ERRORS = (
 
 
 def load_pickle(path: Path) -> Any:
-    """Loads a file of ``torch.save`` without running any code in it, mapped rather than read where possible.
+    """Loads a file written by ``torch.save`` without running any code in it, mapped rather than read if possible.
 
     Raises:
-        FavorError: if it is damaged, no such file, or holds more than tensors and plain values.
+        FavorError: if it is damaged, not such a file, or holds more than tensors and plain values.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except UNPICKLING_ERRORS as error:
         found = re.search(r"GLOBAL (\S+)", str(error))
-        why = f"it holds {found[1]}, and only plain tensors are read" if found else "it is damaged or no PyTorch file"
+        why = f"it holds {found[1]}; only plain tensors are read" if found else "it is damaged or not a PyTorch file"
         raise FavorError(f"{path} is refused: {why}; download it again from its authors") from error
 
 
 def tensors_of(loaded: Any, path: Path) -> dict[str, Tensor]:
-    """The tensors in a loaded file, which may stand under ``model`` beside the state of a training.
+    """Returns the tensors in a loaded file, which may be under ``model`` next to training state.
+
+    Args:
+        loaded: the file's content.
+        path: the file, for error messages.
 
     Raises:
-        FavorError: if there are none, or anything else is among them.
+        FavorError: if there are no tensors, or any other value is among them.
     """
     if isinstance(loaded, Mapping) and isinstance(loaded.get("model"), Mapping):
         loaded = loaded["model"]
@@ -183,7 +191,7 @@ def tensors_of(loaded: Any, path: Path) -> dict[str, Tensor]:
 
 
 def check_zip(path: Path) -> None:
-    """Compares the checksums of a file of ``torch.save`` with its content.
+    """Checks the content of a file written by ``torch.save`` against the checksums in it.
 
     Raises:
         FavorError: if they differ.
@@ -200,7 +208,7 @@ def check_zip(path: Path) -> None:
 
 
 def _is_zip(path: Path) -> bool:
-    """Whether a file can be mapped; those of PyTorch before 1.6 cannot."""
+    """Returns whether a file can be mapped; those written by PyTorch before 1.6 cannot."""
     try:
         return zipfile.is_zipfile(path)
     except UNZIPPING_ERRORS:

@@ -16,7 +16,7 @@ from favor.models.favor.presets import FAVOR_MINI
 TOKENIZER_MODEL = "tokenizer.model"
 VOCABULARY = "vocab.txt"
 
-# Spaces, line breaks, digits and letters that no vocabulary has: what a conversion may get wrong.
+# What a conversion may get wrong: spaces, line breaks, digits, and characters that are in no vocabulary.
 PROBES = (
     "",
     " ",
@@ -27,32 +27,33 @@ PROBES = (
     "What is the source of the sound in this video?",
 )
 
-BPE, NORMAL, USER_DEFINED = 2, 1, 4  # numbers of SentencePiece's format
+BPE, NORMAL, USER_DEFINED = 2, 1, 4  # constants of SentencePiece's format
 
 
 def language_tokenizer(model_file: Path, probes: Sequence[str] = ()) -> PreTrainedTokenizerFast:
-    """Converts Llama's ``tokenizer.model`` so that each text becomes what the slow LlamaTokenizer makes of it.
+    """Converts Llama's ``tokenizer.model`` into a tokenizer that gives the same tokens as the slow LlamaTokenizer.
 
-    That is SentencePiece's own result, with ``<s>``, ``</s>`` and ``<unk>`` recognised inside a text.
+    These are SentencePiece's own tokens, except that ``<s>``, ``</s>`` and ``<unk>`` are recognised inside a text.
 
     Args:
-        model_file: the file.
-        probes: texts that must be tokenised like SentencePiece does it, beside ``PROBES``.
+        model_file: the path of ``tokenizer.model``.
+        probes: texts, in addition to ``PROBES``, whose tokens must equal SentencePiece's.
 
     Raises:
-        FavorError: if the file is no SentencePiece model, or of a kind that Llama's are not.
+        FavorError: if the file is not a SentencePiece model, is of a kind that Llama does not use, or gives other
+            tokens when converted.
     """
     content = model_file.read_bytes()
     try:
         reference = sentencepiece.SentencePieceProcessor(model_proto=content)
     except RuntimeError as error:
-        raise FavorError(f"{model_file} is damaged or no SentencePiece model; download it again") from error
+        raise FavorError(f"{model_file} is damaged or not a SentencePiece model; download it again") from error
     proto = sentencepiece_model_pb2.ModelProto.FromString(content)
     _check_kind(proto, model_file)
     tokenizer = _convert(proto)
     for text in (*PROBES, *probes):
         if tokenizer.encode(text, add_special_tokens=False).ids != reference.encode(text):
-            raise FavorError(f"{model_file} cannot be converted: it would tokenise {text!r} otherwise")
+            raise FavorError(f"{model_file} cannot be converted: it would tokenise {text!r} differently")
     unknown, begin, end = (
         reference.id_to_piece(i) for i in (reference.unk_id(), reference.bos_id(), reference.eos_id())
     )
@@ -60,21 +61,21 @@ def language_tokenizer(model_file: Path, probes: Sequence[str] = ()) -> PreTrain
 
 
 def question_tokenizer(vocabulary: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of bert-base-uncased and ``[DEC]``, cut on the left.
+    """Builds the tokenizer of bert-base-uncased with ``[DEC]`` added, truncating on the left.
 
     Args:
-        vocabulary: BERT's ``vocab.txt``.
+        vocabulary: the path of BERT's ``vocab.txt``.
 
     Raises:
-        FavorError: if it is no such vocabulary.
+        FavorError: if the file is not such a vocabulary.
     """
     try:
         pieces = vocabulary.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise FavorError(f"{vocabulary} is no text; download it again") from error
+        raise FavorError(f"{vocabulary} is not a text file; download it again") from error
     missing = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"} - set(pieces)
     if missing:
-        raise FavorError(f"{vocabulary} lacks {min(missing)}: it is no vocabulary of BERT; download it again")
+        raise FavorError(f"{vocabulary} lacks {min(missing)}: it is not BERT's vocabulary; download it again")
     tokenizer = BertTokenizer(vocab=str(vocabulary), do_lower_case=True, truncation_side="left")
     tokenizer.add_special_tokens({"bos_token": "[DEC]"})
     return tokenizer
@@ -83,18 +84,18 @@ def question_tokenizer(vocabulary: Path) -> PreTrainedTokenizerBase:
 def read_tokenizers(
     config: FavorConfig, folders: Mapping[str, Path]
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedTokenizerBase]:
-    """The two tokenizers of a model.
+    """Reads the two tokenizers of a model.
 
     Args:
-        config: of the model.
-        folders: that of ``tokenizer.model`` under "llm" and that of ``vocab.txt`` under "bert"; favor-mini's own
-            tokenizers take the place of one that is not given.
+        config: the model's configuration.
+        folders: the folder of ``tokenizer.model`` under "llm" and that of ``vocab.txt`` under "bert"; favor-mini's
+            own tokenizer is used for a missing one.
 
     Returns:
-        The LLM's and the image Q-Former's.
+        The tokenizers of the LLM and of the image Q-Former.
 
     Raises:
-        FavorError: if one is damaged, or has tokens that the model has no embedding for.
+        FavorError: if a tokenizer is damaged or does not fit the configuration.
     """
     mini, prompt = PACKAGED / FAVOR_MINI.name, config.prompt
     language = (
@@ -114,7 +115,7 @@ def read_tokenizers(
 def check_vocabularies(
     config: FavorConfig, language: PreTrainedTokenizerBase, question: PreTrainedTokenizerBase
 ) -> None:
-    """Makes sure that every token has an embedding, and that the special ones are those of the configuration.
+    """Checks that every token has an embedding, and that the special tokens match the configuration.
 
     Raises:
         FavorError: if not.
@@ -137,7 +138,7 @@ def _check_kind(proto: sentencepiece_model_pb2.ModelProto, path: Path) -> None:
     is_llamas = proto.trainer_spec.model_type == BPE and proto.trainer_spec.byte_fallback and plain
     if not is_llamas or any(piece.type == USER_DEFINED for piece in proto.pieces):
         raise FavorError(
-            f"{path} is no tokenizer of Llama 1 or 2: those are BPE with byte fallback and leave spaces alone"
+            f"{path} is not a tokenizer of Llama 1 or 2: those are BPE with byte fallback and preserve spaces"
         )
 
 
@@ -156,7 +157,7 @@ def _convert(proto: sentencepiece_model_pb2.ModelProto) -> Tokenizer:
 
 
 def _merges(proto: sentencepiece_model_pb2.ModelProto) -> Iterator[tuple[str, str]]:
-    """All ways to put a piece together of two others, the pieces of higher score first."""
+    """Yields all ways to split each piece into two other pieces, in descending order of the pieces' scores."""
     scores = {piece.piece: piece.score for piece in proto.pieces if piece.type == NORMAL}
     for piece in sorted(scores, key=lambda piece: -scores[piece]):
         for middle in range(1, len(piece)):

@@ -1,4 +1,4 @@
-"""Writing a whole model folder."""
+"""Writing a complete model folder."""
 
 import dataclasses
 import hashlib
@@ -23,19 +23,19 @@ MODEL_PACKAGES = ("favor-on-beam", "torch", "transformers", "tokenizers", "safet
 
 
 class ByteProgress:
-    """Told how the work goes; this one keeps it to itself."""
+    """The progress of an import, in bytes; this base class does not show it."""
 
     def start(self, what: str, total: int) -> None:
-        """Begins a stage of so many bytes."""
+        """Begins a stage of ``total`` bytes."""
 
     def advance(self, count: int) -> None:
-        """Notes that so many bytes more are done."""
+        """Adds ``count`` bytes to those done in this stage."""
 
 
 SHARD_BYTES = 2_000_000_000
 SHARD_INDEX = "model.safetensors.index.json"
 
-# The format's names of the types that weights may have.
+# The names, in the safetensors format, of the types that weights may have.
 SAFETENSORS_TYPES = {
     torch.float64: "F64",
     torch.float32: "F32",
@@ -43,17 +43,17 @@ SAFETENSORS_TYPES = {
     torch.bfloat16: "BF16",
 }
 
-BytesDone = Callable[[int], object]  # passed the bytes that were written or read since the last call
+BytesDone = Callable[[int], object]  # called with the number of bytes written or read since the last call
 
 
 @dataclasses.dataclass(frozen=True)
 class PendingTensor:
-    """A tensor that will be written.
+    """A tensor to be written.
 
     Attributes:
-        name: under which.
+        name: the tensor's name.
         spec: its shape and type.
-        load: makes its values, in any floating-point type.
+        load: returns its values, in any floating-point type.
     """
 
     name: str
@@ -64,16 +64,16 @@ class PendingTensor:
 def write_shards(
     entries: Iterable[PendingTensor], folder: Path, shard_bytes: int = SHARD_BYTES, progress: BytesDone = lambda _: None
 ) -> dict[str, str]:
-    """Writes tensors in their order into ``model.safetensors``, or several such files and their index.
+    """Writes tensors, in order, to ``model.safetensors``, or to several shards and their index.
 
     Args:
-        entries: what to write.
-        folder: where to.
-        shard_bytes: files get no larger, unless a single tensor is.
-        progress: told of the bytes of each tensor.
+        entries: the tensors to write.
+        folder: the model folder.
+        shard_bytes: the largest size of a shard, unless a single tensor is larger.
+        progress: called with the size in bytes of each tensor written.
 
     Returns:
-        The files' names and the SHA-256 of their content.
+        The SHA-256 of each file, by name.
     """
     shards = split(entries, shard_bytes)
     if len(shards) == 1:
@@ -88,7 +88,7 @@ def write_shards(
 
 
 def split(entries: Iterable[PendingTensor], shard_bytes: int) -> list[list[PendingTensor]]:
-    """Cuts a row of tensors into shards of at most so many bytes; a larger tensor gets a shard of its own."""
+    """Splits tensors into shards of at most ``shard_bytes``; a larger tensor gets its own shard."""
     shards: list[list[PendingTensor]] = [[]]
     size = 0
     for entry in entries:
@@ -143,16 +143,16 @@ def write_model(
     shard_bytes: int,
     progress: ByteProgress,
 ) -> None:
-    """Writes configuration, tokenizers, weights and, at last, the manifest.
+    """Writes the configuration, the tokenizers, the weights and finally the manifest.
 
     Args:
         folder: an empty folder.
-        config: of the model.
-        entries: its weights.
-        tokenizers: the LLM's and the image Q-Former's.
+        config: the model's configuration.
+        entries: the model's weights.
+        tokenizers: the tokenizers of the LLM and of the image Q-Former.
         facts: how the model was made, for the manifest.
-        shard_bytes: the largest size of a file of weights.
-        progress: told of the bytes written.
+        shard_bytes: the largest size of a weights file.
+        progress: receives the number of bytes written.
     """
     entries = list(entries)
     progress.start("writing", sum(entry.spec.bytes for entry in entries))

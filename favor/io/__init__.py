@@ -1,1 +1,1 @@
-"""Any store, any row file, atomic folders; knows neither video nor model."""
+"""Storage, row files and atomic folders, independent of media and models."""

@@ -1,4 +1,4 @@
-"""A model folder's manifest: what it was made of, and the SHA-256 of everything in it."""
+"""A model folder's manifest: how the folder was made, and the SHA-256 of every file in it."""
 
 import hashlib
 import json
@@ -11,11 +11,11 @@ BLOCK_BYTES = 16_000_000
 
 
 def sha256(path: Path, progress: Callable[[int], object] = lambda _: None) -> str:
-    """The SHA-256 of a file.
+    """Computes the SHA-256 of a file.
 
     Args:
-        path: of the file.
-        progress: told of each number of bytes read.
+        path: the file.
+        progress: called with the size in bytes of each block read.
     """
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -29,9 +29,9 @@ def write_checksums(folder: Path, facts: Mapping[str, Any], known: Mapping[str, 
     """Writes the manifest of a complete folder.
 
     Args:
-        folder: which.
-        facts: how it was made.
-        known: the SHA-256 of files that were hashed while they were written.
+        folder: the folder, with all its files written.
+        facts: how the folder was made.
+        known: the SHA-256 of files that were hashed while being written, by name.
     """
     files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
     described = {
@@ -42,10 +42,10 @@ def write_checksums(folder: Path, facts: Mapping[str, Any], known: Mapping[str, 
 
 
 def recorded(folder: Path, path: Path) -> str | None:
-    """The SHA-256 of a file of a folder as its manifest has it, so that gigabytes need not be read to know it.
+    """Looks up the SHA-256 of a file in its folder's manifest, which avoids reading gigabytes.
 
     Returns:
-        None if there is no record, or the file has another size than recorded or is newer than the record.
+        None if it is not recorded, or the file's size differs from the record or the file is newer than the manifest.
     """
     manifest = folder / CHECKSUMS_FILE
     if not manifest.is_file():

@@ -1,4 +1,4 @@
-"""Rows of JSON lines, CSV and Parquet files, one at a time: a file of millions takes no memory."""
+"""Reading JSON lines, CSV and Parquet files row by row, in constant memory."""
 
 import contextlib
 import csv
@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 
 from favor.errors import FavorError
 
-LONGEST_LINE = 1 << 20  # characters; what is longer is no line but another kind of file
-PARQUET_ROWS = 1024  # in memory at once
-PARQUET_BYTES = 1 << 20  # read at once of a column
+LONGEST_LINE = 1 << 20  # characters; a longer line means that the file is of another kind
+PARQUET_ROWS = 1024  # rows in memory at a time
+PARQUET_BYTES = 1 << 20  # read buffer per column
 
 
 class RowError(FavorError):
-    """One row that cannot be read; those behind it can."""
+    """A row that cannot be read; the rows after it still can."""
 
 
 Values = dict[str, Any]
@@ -30,15 +30,14 @@ def read_rows(path: str) -> Rows:
     """Reads a file row by row.
 
     Args:
-        path: ends with ``.csv`` or ``.parquet``, or holds JSON lines; local or any fsspec URL.
+        path: a local path or any fsspec URL; unless it ends with ``.csv`` or ``.parquet``, it is read as JSON lines.
 
     Yields:
-        The number of the line, or of the row of a Parquet file, from 1; and the row's values by column, or what is
-        wrong with it.
+        The line number, or the row number in a Parquet file, from 1; and the row's values by column, or its error.
 
     Raises:
-        FavorError: if the file is not what its name says.
-        OSError: if it cannot be read.
+        FavorError: if the file is not in the format that its name implies.
+        OSError: if the file cannot be read.
     """
     if path.lower().endswith(".parquet"):
         yield from _parquet_rows(path)
@@ -49,10 +48,10 @@ def read_rows(path: str) -> Rows:
 
 
 def parquet_schema(path: str) -> pa.Schema:
-    """Returns the columns of a Parquet file.
+    """Returns the schema of a Parquet file.
 
     Raises:
-        FavorError: if it is none.
+        FavorError: if the file is not a Parquet file.
         OSError: if it cannot be read.
     """
     with _parquet_file(path) as parquet:
@@ -73,7 +72,7 @@ def _parquet_file(path: str) -> Iterator[pq.ParquetFile]:
         try:
             yield pq.ParquetFile(file, buffer_size=PARQUET_BYTES)
         except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise FavorError(f"{path} is no Parquet file, or a damaged one: {error}") from error
+            raise FavorError(f"{path} is damaged or not a Parquet file: {error}") from error
 
 
 def _lines(file: TextIO) -> Iterator[str]:
@@ -82,7 +81,7 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 
 def _json_rows(file: TextIO) -> Rows:
-    number, begins = 1, True  # whether the next piece begins a line
+    number, begins = 1, True  # ``begins``: whether the next piece starts a line
     for piece in _lines(file):
         ends = piece.endswith("\n")
         if begins and not ends and len(piece) == LONGEST_LINE:

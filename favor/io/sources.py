@@ -1,4 +1,4 @@
-"""Opening the bytes of a media file, wherever it is stored."""
+"""Opening a media file for reading, wherever it is stored."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,18 +11,21 @@ from fsspec.implementations.local import LocalFileSystem
 
 from favor.errors import MediaError
 
-BLOCKS = 2048  # of a file; the ends of what a window needs cost a block each, more of them cost more requests
+BLOCKS = 2048  # per file; larger blocks waste more bytes at the ends of a window, smaller ones cost more requests
 REQUEST_BYTES = (1 << 17, 1 << 20)  # the smallest and the largest request to remote storage
-BLOCKS_KEPT = 64  # sound and picture may lie in different places of a file, which are read in turns
-READ_ERRORS = (OSError, EOFError, MemoryError, aiohttp.ClientError)  # what reading a file can raise, wherever it is
+BLOCKS_KEPT = 64  # sound and picture may be in different parts of a file, which are read alternately
+READ_ERRORS = (OSError, EOFError, MemoryError, aiohttp.ClientError)  # what reading from any store can raise
 
 
 @contextlib.contextmanager
 def open_source(uri: str) -> Iterator[Any]:
-    """Opens what libav can read: the path of a local file, or a file object that reads whole blocks and keeps some.
+    """Opens a media file as something libav can read.
 
     Args:
         uri: a local path or any fsspec URL.
+
+    Yields:
+        The path of a local file, or a file object that reads a remote one in whole blocks and caches some.
 
     Raises:
         MediaError: ``directory``, ``empty_file``, or ``not_a_file`` for pipes and devices, which never end.
@@ -37,8 +40,8 @@ def open_source(uri: str) -> Iterator[Any]:
     if Path(path).is_dir():
         raise MediaError("directory", f"{uri} is a directory; name a file or a pattern such as {path}/*.mp4")
     if Path(path).exists() and not Path(path).is_file():
-        raise MediaError("not_a_file", f"{uri} is a pipe or a device; copy what comes out of it into a file")
-    with Path(path).open("rb") as file:  # what cannot be opened is told apart here from what libav refuses
+        raise MediaError("not_a_file", f"{uri} is a pipe or a device; copy its content to a file")
+    with Path(path).open("rb") as file:  # raises OSError here, unlike a file that opens but libav rejects
         empty = not file.read(1)
     if empty:
         raise MediaError("empty_file", f"{uri} is empty (0 bytes); copy or download it again")
@@ -46,6 +49,6 @@ def open_source(uri: str) -> Iterator[Any]:
 
 
 def block_bytes(size: int | None) -> int:
-    """Returns how much of a remote file of so many bytes is read at once; None is a size that nobody tells."""
+    """Returns the block size for reading a remote file of ``size`` bytes; None if its size is unknown."""
     smallest, largest = REQUEST_BYTES
     return min(max((size or 0) // BLOCKS, smallest), largest)

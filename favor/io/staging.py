@@ -1,4 +1,4 @@
-"""A folder appears whole or not at all."""
+"""Writing folders atomically: a folder appears complete or not at all."""
 
 import contextlib
 import secrets
@@ -11,16 +11,19 @@ from favor.errors import FavorError
 
 @contextlib.contextmanager
 def staged(output: Path, replaced: str | None = None) -> Iterator[Path]:
-    """Gives an empty folder beside the output, which takes the output's place at the end.
+    """Creates an empty folder next to the output, and moves it to the output's path at the end.
 
-    If anything goes wrong in between, nothing is left of it.
+    If an error is raised in between, the folder is deleted.
 
     Args:
-        output: the folder to be.
-        replaced: the file that a folder must hold to be replaced; None if nothing is replaced.
+        output: the folder to create.
+        replaced: a file that an existing folder must contain to be replaced; None to replace nothing.
+
+    Yields:
+        The empty folder.
 
     Raises:
-        FavorError: if there is something already that must not be replaced.
+        FavorError: if the output exists and must not be replaced.
     """
     check_free(output, replaced)
     output = output.absolute()
@@ -33,23 +36,23 @@ def staged(output: Path, replaced: str | None = None) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         for parent in missing:
-            with contextlib.suppress(OSError):  # somebody else uses it by now
+            with contextlib.suppress(OSError):  # another process may be using it by now
                 parent.rmdir()
         raise
 
 
 def check_free(output: Path, replaced: str | None) -> None:
-    """Makes sure that a folder may be written.
+    """Checks that a folder may be written.
 
     Raises:
-        FavorError: if it is there and not empty, unless it holds the file ``replaced``.
+        FavorError: if it exists and is not empty, unless it contains the file ``replaced``.
     """
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
     if replaced is None:
-        raise FavorError(f"{output} is there already; give another folder, or --overwrite to replace it")
+        raise FavorError(f"{output} already exists; give another folder, or --overwrite to replace it")
     if not (output / replaced).is_file():
-        raise FavorError(f"{output} holds no {replaced} and will not be replaced; give another folder")
+        raise FavorError(f"{output} has no {replaced} and will not be replaced; give another folder")
 
 
 def _replace(output: Path, partial: Path) -> None:

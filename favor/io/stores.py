@@ -1,4 +1,4 @@
-"""Finding the store that a URI is in, and what stores raise that is no OSError."""
+"""Finding the store for a URI, and the exceptions that stores raise."""
 
 import sys
 from typing import Any
@@ -7,7 +7,7 @@ import fsspec
 
 from favor.errors import MediaError
 
-# Only what is installed and in use can raise anything; nothing is imported for it here.
+# Exceptions that are not OSErrors. Only modules already loaded can raise any, so nothing is imported for this.
 ERRORS = {
     "aiohttp": ("ClientError",),
     "azure.core.exceptions": ("AzureError",),
@@ -19,10 +19,10 @@ ERRORS = {
 
 
 def find_store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """Returns the filesystem that a URI is in, and the path there.
+    """Returns the filesystem for a URI, and the path in it.
 
     Raises:
-        MediaError: ``unsupported_store`` if fsspec does not know it, or lacks a package for it.
+        MediaError: ``unsupported_store`` if fsspec does not support the store or lacks a package for it.
     """
     try:
         return fsspec.core.url_to_fs(uri)
@@ -31,11 +31,11 @@ def find_store(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 def file_info(store: fsspec.AbstractFileSystem, path: str) -> dict[str, Any]:
-    """Returns what a store says of a file or directory.
+    """Returns a store's information about a file or directory.
 
     Raises:
-        FileNotFoundError: if there is none. fsspec says so of servers that do not answer, too; here they raise what
-            is really the matter, one of `store_errors`.
+        FileNotFoundError: if it does not exist. fsspec also raises this for servers that do not respond; here those
+            raise the underlying error, one of `store_errors`.
     """
     try:
         return store.info(path)
@@ -47,7 +47,7 @@ def file_info(store: fsspec.AbstractFileSystem, path: str) -> dict[str, Any]:
 
 
 def store_errors(*others: type[Exception]) -> tuple[type[Exception], ...]:
-    """Returns the errors of stores that cannot be reached or do not let us in, and others that are caught with them."""
+    """Returns the errors of stores that are unreachable or deny access, along with ``others``."""
     loaded: list[tuple[Any, tuple[str, ...]]] = [
         (sys.modules[module], names) for module, names in ERRORS.items() if module in sys.modules
     ]

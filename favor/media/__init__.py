@@ -1,1 +1,1 @@
-"""Media files become windows of aligned frames and samples."""
+"""Reading media files as windows of aligned frames and samples."""

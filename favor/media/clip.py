@@ -1,30 +1,29 @@
-"""A clip: the frames and the sound of one window, ready for the model."""
+"""A clip: the frames and sound of one window, ready for the model."""
 
 import dataclasses
 
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000  # Hz, unless a clip says otherwise; what Whisper and BEATs expect
+SAMPLE_RATE = 16_000  # Hz, the default; the rate that Whisper and BEATs expect
 Samples = NDArray[np.float32]  # (n,) in [-1, 1], mono
 DEFAULT_FRAMES_PER_SECOND = 2  # FAVOR's time step is half a second
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Clip:
-    """Aligned frames and samples of one window; either may be missing, not both.
+    """Aligned frames and samples of one window; either may be missing, but not both.
 
-    Time 0 is the start of the window: sample ``k`` belongs to ``audio_start + k / sample_rate`` s and frame ``i`` is
-    shown at ``frame_times[i]``.
+    Time 0 is the start of the window: sample ``k`` is at ``audio_start + k / sample_rate`` s, and frame ``i`` is shown
+    at ``frame_times[i]``.
 
     Attributes:
         frames: (T, H, W, 3) uint8 RGB, upright, or None without picture. A single (H, W, 3) picture is a still image.
         audio: (n,) float32 in [-1, 1], mono, or None without sound.
-        frame_times: (T,) float64 seconds, never falling; two frames a second when not given.
-        still: whether the picture is a still image, which is shown for as long as the sound lasts.
-        sample_rate: of the sound in Hz.
-        audio_start: when the sound begins, in seconds; negative by the margin of sound that it holds on both sides of
-            the window.
+        frame_times: (T,) float64 seconds, never decreasing; two frames a second by default.
+        still: whether the picture is a still image, shown for as long as the sound lasts.
+        sample_rate: the sample rate of the sound, in Hz.
+        audio_start: when the sound begins, in seconds: minus the margin of sound included on both sides of the window.
 
     Raises:
         ValueError: if both are missing, or a shape, type or order is wrong.
@@ -47,12 +46,12 @@ class Clip:
 
     @property
     def nbytes(self) -> int:
-        """The memory that the frames and samples take, in bytes."""
+        """The size of the frames and samples in memory, in bytes."""
         return sum(array.nbytes for array in (self.frames, self.audio) if array is not None)
 
     @property
     def seconds(self) -> float:
-        """How long the window is, told by its sound or, without one, by its last frame."""
+        """The length of the window in seconds, from its sound or, without sound, from its last frame."""
         if self.audio is not None:
             return len(self.audio) / self.sample_rate + 2 * self.audio_start
         assert self.frame_times is not None

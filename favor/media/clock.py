@@ -1,4 +1,4 @@
-"""The clock of a file: whole ticks from its time zero, in which packets, milliseconds and samples begin exactly."""
+"""The clock of a file: whole ticks from its time zero that represent packets, milliseconds and samples exactly."""
 
 import math
 from collections.abc import Iterable
@@ -10,15 +10,17 @@ from favor.media.clip import SAMPLE_RATE
 
 
 class Clock:
-    """Converts the times of a file's streams; whole numbers, for fractions take longer than decoding small pictures.
+    """The clock of a file, which converts its streams' timestamps to whole ticks.
+
+    Ticks are integers because arithmetic with fractions takes longer than decoding small pictures.
 
     Args:
-        streams: those that are read.
+        streams: the streams that are read.
         zero: the file's time zero on the streams' clocks, in seconds.
-        sample_rate: of the sound that is made of it, in Hz.
+        sample_rate: the sample rate of the decoded sound, in Hz.
 
     Attributes:
-        second: ticks in a second; a multiple of 1000 and of the sample rate.
+        second: ticks per second; a multiple of 1000 and of the sample rate.
     """
 
     def __init__(self, streams: Iterable[Stream], zero: Fraction, sample_rate: int = SAMPLE_RATE) -> None:
@@ -28,11 +30,11 @@ class Clock:
         self._units = {index: int(base * self.second) for index, base in bases.items()}
 
     def time(self, stream_index: int, timestamp: int) -> int:
-        """Returns the ticks at a timestamp of a stream."""
+        """Converts a timestamp of a stream to ticks."""
         return timestamp * self._units[stream_index] - self._zero
 
     def length(self, stream_index: int, duration: int) -> int:
-        """Returns how many ticks a duration of a stream has."""
+        """Converts a duration in a stream's time base to ticks."""
         return duration * self._units[stream_index]
 
     def timestamp(self, stream_index: int, time: int) -> int:
@@ -40,7 +42,7 @@ class Clock:
         return (time + self._zero) // self._units[stream_index]
 
     def milliseconds(self, count: int) -> int:
-        """Returns how many ticks so many milliseconds have."""
+        """Converts milliseconds to ticks."""
         return count * (self.second // 1000)
 
 

@@ -1,4 +1,4 @@
-"""Cutting media files into clips: sound and picture of any spans in one pass."""
+"""Decoding media files into clips: the sound and picture of any spans, in one pass."""
 
 from collections.abc import Iterator, Sequence
 
@@ -22,25 +22,27 @@ def decode_windows(
 ) -> Iterator[Clip]:
     """Decodes spans of a file, in one pass over its sound and picture.
 
-    Time is the file's presentation clock: zero is the start of its earliest stream. Frames are chosen as in
-    `favor.media.reading.picking`; where none begins in a span, the one still on display is shown. Sample ``k`` of a
-    clip belongs to ``start + audio_start + k / sample_rate`` s, with silence where the file has no sound. Memory
-    holds a few clips, however long the file is.
+    Times are on the file's presentation clock: zero is the start of its earliest stream. Frames are chosen as in
+    `favor.media.reading.picking`; where none begins in a span, the one still on display is used. Sample ``k`` of a
+    clip is at ``start + audio_start + k / sample_rate`` s, with silence where the file has no sound. Only a few clips
+    are in memory at a time, however long the file is.
 
     Args:
         uri: a local path or fsspec URL.
         spans: half-open ``(start_ms, end_ms)``, ascending.
-        needs: which frames are taken, of which size, and which sound.
-        audio_track: which of the audio streams is heard, counted from 0; None is the default one.
-        opener: of the file's bytes.
+        needs: which frames, at what size, and which sound to decode.
+        audio_track: the index of the audio stream to decode, from 0; None for the default stream.
+        opener: opens the file's bytes.
 
     Yields:
-        One clip per span, in their order: ``audio`` is None if the file has no sound at all, ``frames`` if it has no
-        picture in this span, and either if it is not needed. All frames of a clip have one size.
+        One clip per span, in order. ``audio`` is None if the file has no sound at all, ``frames`` if it has no
+        picture in this span, and either if it is not needed. All frames of a clip have the same size.
 
     Raises:
-        MediaError: ``truncated`` if the file ends before the span although its header promises more, ``empty_window``
-            if it has nothing of what is needed in the span, and all that `open_container` raises.
+        MediaError: ``truncated`` if the file ends before the span although its header declares more, ``empty_window``
+            if the span contains nothing that is needed, ``damaged`` if most of its packets cannot be decoded, and
+            whatever `open_container` and `usable_streams` raise.
+        OSError: if the file cannot be found or read.
     """
     done = 0
     try:
@@ -72,18 +74,19 @@ def read_clip(
     needs: ClipNeeds = DEFAULT_NEEDS,
     audio_track: int | None = None,
 ) -> Clip:
-    """Reads a part of a media file: two frames a second and its sound as 16 kHz mono, unless other needs are given.
+    """Reads a part of a media file, by default at two frames a second with sound as 16 kHz mono.
 
     Args:
         uri: a local path or fsspec URL.
         start: seconds from the start of the file.
-        end: seconds from the start of the file; None, or anything past its end, is its end.
-        needs: which frames are taken, of which size, and which sound.
-        audio_track: which of the audio streams is heard, counted from 0; None is the default one.
+        end: seconds from the start of the file; None, or any time past its end, means its end.
+        needs: which frames, at what size, and which sound to decode.
+        audio_track: the index of the audio stream to decode, from 0; None for the default stream.
 
     Raises:
-        ValueError: if the file ends before ``start``, or ``end`` is not after it.
-        MediaError: if the file cannot be read; see `decode_windows`.
+        ValueError: if ``start`` is negative or past the end of the file, or ``end`` is not after it.
+        MediaError: if the file cannot be decoded; see `decode_windows`.
+        OSError: if the file cannot be found or read.
     """
     with opening.open_container(uri) as container:
         duration_ms = duration.duration_ms(container, uri, opening.open_stored)
@@ -95,7 +98,7 @@ def read_clip(
 
 
 def _runs(spans: Sequence[Span], longest_gap_ms: int) -> Iterator[list[Span]]:
-    """Groups spans so that reading through the gaps within a group is cheaper than seeking over them."""
+    """Groups spans so that reading through the gaps within a group is cheaper than seeking past them."""
     run: list[Span] = []
     for span in spans:
         if run and span[0] - run[-1][1] > longest_gap_ms:

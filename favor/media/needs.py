@@ -1,4 +1,4 @@
-"""What a model needs of a clip: which frames, of which size, and which sound."""
+"""A model's input requirements: which frames, at what size, and which sound."""
 
 import dataclasses
 import math
@@ -13,10 +13,10 @@ FrameRule = Literal["even", "released"]
 
 @dataclasses.dataclass(frozen=True)
 class Square:
-    """Frames as wide as high, whatever the aspect of the picture.
+    """Square frames, whatever the picture's aspect ratio.
 
     Attributes:
-        size: pixels of an edge.
+        size: the length of an edge, in pixels.
     """
 
     size: int
@@ -32,13 +32,13 @@ class Square:
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """Frames that keep the aspect of the picture, as far as the multiple lets them, and are not enlarged beyond it.
+    """Frames that keep the picture's aspect ratio as far as the multiple allows, enlarged only to the nearest multiple.
 
-    The arithmetic is that of Qwen's processors, so that they leave such frames as they are.
+    The arithmetic is that of Qwen's processors, so that they do not resize such frames again.
 
     Attributes:
         multiple: both edges are multiples of this many pixels.
-        max_pixels: the largest area.
+        max_pixels: the largest area, in pixels.
     """
 
     multiple: int
@@ -56,7 +56,7 @@ class Fit:
         if across * down > most:
             shrink = math.sqrt(self.max_pixels / (width * height)) / self.multiple
             across, down = (max(1, math.floor(edge * shrink)) for edge in (width, height))
-            across = max(1, min(across, most // down))  # of a strip, one edge has grown to the multiple
+            across = max(1, min(across, most // down))  # a strip's short edge may have been enlarged to the multiple
             down = min(down, most // across)
         return across * self.multiple, down * self.multiple
 
@@ -66,22 +66,22 @@ FrameSize = Square | Fit
 
 @dataclasses.dataclass(frozen=True)
 class ClipNeeds:
-    """What of a window is decoded for a model.
+    """The frames and sound that are decoded from each window for a model.
 
     Attributes:
-        frames_per_second: how many frames are taken; None for all that the file has.
-        frame_rule: which they are: ``even``, the first at or after each step of time, or ``released``, the first and
-            the last of each second, as FAVOR's released code does at two frames a second (spec, fact 7).
-        frame_size: of the frames; None for the picture's own size, upright and in square pixels.
-        max_frames: the most of a window; where there would be more, they are taken at wider, equal steps.
-        sees: whether the model looks at frames at all.
-        hears: whether it listens.
-        sample_rate: of the sound in Hz.
-        max_sound_ms: the longest sound that the model hears at once, margins included; None for any.
-        sound_margin_ms: how much sound is decoded before and behind the window too.
+        frames_per_second: how many frames are chosen per second; None for every frame in the file.
+        frame_rule: how they are chosen: ``even``, the first at or after each time step, or ``released``, the first and
+            last of each second, as FAVOR's released code does at two frames a second (spec, fact 7).
+        frame_size: the size of the frames; None for the picture's own size, upright and in square pixels.
+        max_frames: the most frames per window; if there would be more, they are chosen at longer, equal time steps.
+        sees: whether the model takes frames at all.
+        hears: whether the model takes sound at all.
+        sample_rate: the sample rate of the sound, in Hz.
+        max_sound_ms: the longest sound that the model takes, including margins; None for any length.
+        sound_margin_ms: how much additional sound is decoded before and after the window.
 
     Raises:
-        ConfigError: if a number is not positive, or the fields contradict one another.
+        ConfigError: if a number is out of range, or the fields contradict one another.
     """
 
     frames_per_second: Fraction | None = Fraction(DEFAULT_FRAMES_PER_SECOND)
@@ -103,7 +103,7 @@ class ClipNeeds:
             raise ConfigError(f"sound_margin_ms must not be negative; got {self.sound_margin_ms}")
         if self.max_sound_ms is not None and self.max_sound_ms <= 2 * self.sound_margin_ms:
             what = f"got max_sound_ms {self.max_sound_ms} and sound_margin_ms {self.sound_margin_ms}"
-            raise ConfigError(f"two margins must leave some of the longest sound to the window; {what}")
+            raise ConfigError(f"max_sound_ms must be longer than two margins; {what}")
         if not (self.sees or self.hears):
             raise ConfigError("a model must see or hear; set sees or hears")
         if self.frame_rule == "released" and (self.frames_per_second != 2 or self.max_frames is not None):
@@ -112,7 +112,7 @@ class ClipNeeds:
 
     @property
     def longest_window_ms(self) -> int | None:
-        """The longest window whose sound, with its margins, the model hears at once; None for any."""
+        """The longest window whose sound, with its margins, fits the model's input; None for any length."""
         if not self.hears or self.max_sound_ms is None:
             return None
         return self.max_sound_ms - 2 * self.sound_margin_ms

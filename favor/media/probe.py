@@ -1,4 +1,4 @@
-"""What a media file is, from its header and its first picture."""
+"""Probing media files: their properties, from the header and the first picture."""
 
 import contextlib
 import dataclasses
@@ -14,12 +14,12 @@ from favor.media.container.opening import Opener
 from favor.media.corpus.files import MediaFile
 from favor.media.reading import images
 
-PACKETS_TO_FIRST_PICTURE = 300  # how far into a damaged file to look for one
+PACKETS_TO_FIRST_PICTURE = 300  # how far to look for a picture in a damaged file
 
 
 @dataclasses.dataclass(frozen=True)
 class MediaInfo:
-    """What the header of a media file says; None for what the file does not have.
+    """The properties of a media file; None for those it does not have.
 
     Attributes:
         media_id: the file's identity.
@@ -27,13 +27,14 @@ class MediaInfo:
         bytes: the file's size.
         container: libavformat's name of the format, such as ``matroska,webm``.
         duration_ms: from the start of the earliest stream to the end of the last, rounded up; 500 for a still picture.
-        video_codec: libavcodec's name of the codec of the picture.
-        audio_codec: the same for the sound.
-        width: pixels across, as displayed, that is after rotation.
-        height: pixels down, as displayed.
-        rotation: 0, 90, 180 or 270 degrees clockwise that bring the coded picture upright; decoded frames are upright.
+        video_codec: libavcodec's name of the video codec.
+        audio_codec: libavcodec's name of the audio codec.
+        width: the width in pixels, as displayed, that is after rotation.
+        height: the height in pixels, as displayed.
+        rotation: the clockwise rotation that makes the coded picture upright: 0, 90, 180 or 270 degrees. Decoded
+            frames are upright already.
         frame_rate: average frames a second.
-        sample_rate: of the sound as stored, in Hz.
+        sample_rate: the sample rate of the sound as stored, in Hz.
         av_offset_ms: how much later than the picture the sound starts.
         still: whether the file is a still picture.
     """
@@ -55,17 +56,18 @@ class MediaInfo:
 
 
 def probe(media: MediaFile, audio_track: int | None = None, opener: Opener = opening.open_stored) -> MediaInfo:
-    """Reads a file's header, first picture and end; the whole file only where the header is silent or wrong.
+    """Reads a file's header, first picture and end; the whole file only if the header lacks its length or is wrong.
 
-    The first picture is decoded since only it says how it is rotated, in video and in photographs.
+    The first picture is decoded because its rotation is stored nowhere else, in videos and in photographs.
 
     Args:
         media: the file.
-        audio_track: which of the audio streams is described, counted from 0; None is the default one.
-        opener: of the file's bytes.
+        audio_track: the index of the audio stream to describe, from 0; None for the default stream.
+        opener: opens the file's bytes.
 
     Raises:
-        MediaError: ``no_streams`` without picture and sound, ``no_times``, and what `open_container` raises.
+        MediaError: ``no_times`` if the length cannot be found, and whatever `usable_streams` and `open_container`
+            raise.
         OSError: if the file cannot be found or read.
     """
     with opening.open_container(media.uri, opener) as container:

@@ -1,4 +1,4 @@
-"""The arithmetic of windows and frame slots; no file is touched here."""
+"""The arithmetic of windows and frame slots, without access to files."""
 
 import dataclasses
 from fractions import Fraction
@@ -11,13 +11,13 @@ SCENES: Split = "scenes"
 
 @dataclasses.dataclass(frozen=True)
 class Windowing:
-    """How files are cut into windows.
+    """How files are split into windows.
 
     Attributes:
         window_ms: the length of a window.
         split: where windows end: "fixed", at multiples of their length, or "scenes", at the scene boundary nearest to
-            it where there is a film.
-        audio_track: which of a file's audio streams is heard, counted from 0; None is the default one.
+            that length, for files with video.
+        audio_track: the index of the audio stream to decode, from 0; None for the default stream.
     """
 
     window_ms: int = 30_000
@@ -26,19 +26,19 @@ class Windowing:
 
     @property
     def longest_ms(self) -> int:
-        """The longest that a window can be; one that ends at a scene may be half as long again."""
+        """The maximum length of a window; one that ends at a scene boundary may be half as long again."""
         return self.window_ms if self.split == FIXED else self.window_ms * 3 // 2
 
 
 def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:
-    """Tiles a file with half-open windows.
+    """Splits a file into half-open windows.
 
     Args:
-        duration_ms: how long the file is.
-        window_ms: how long each window is.
+        duration_ms: the length of the file.
+        window_ms: the length of each window.
 
     Returns:
-        ``(start_ms, end_ms)`` of each window; they tile ``[0, duration_ms)`` exactly, the last one may be shorter.
+        ``(start_ms, end_ms)`` of each window; they tile ``[0, duration_ms)`` exactly, and the last may be shorter.
 
     Raises:
         ValueError: if the duration is negative or the window is not positive.
@@ -49,27 +49,27 @@ def spans(duration_ms: int, window_ms: int) -> list[tuple[int, int]]:
 
 
 def second_spans(duration: int, second: int) -> list[tuple[int, int]]:
-    """Returns the seconds of a window for the release's rule; the last one is shifted back to end with the window.
+    """Splits a window into seconds for the "released" rule; the last one is shifted back to end with the window.
 
     Args:
-        duration: how long the window is, in ticks of any clock.
-        second: ticks in a second.
+        duration: the length of the window, in ticks of any clock.
+        second: ticks per second.
 
     Returns:
-        Half-open ``(start, end)`` in ticks from the window's start.
+        Half-open ``(start, end)`` of each second, in ticks from the window's start.
     """
     starts = (min(start, max(duration - second, 0)) for start in range(0, duration, second))
     return [(start, min(start + second, duration)) for start in starts]
 
 
 def slot_rate(rate: Fraction, max_frames: int | None, second: int, duration: int) -> Fraction:
-    """Returns how many slots a second a window has: ``rate``, or fewer if it would have more than ``max_frames``.
+    """Returns the slots per second of a window: ``rate``, or fewer if it would have more than ``max_frames`` slots.
 
     Args:
-        rate: slots a second.
-        max_frames: the most slots of a window; None for any number.
-        second: ticks of any clock in a second.
-        duration: how long the window is, in such ticks.
+        rate: slots per second.
+        max_frames: the most slots in a window; None for any number.
+        second: ticks per second, of any clock.
+        duration: the length of the window, in ticks.
     """
     if max_frames is None or slot_count(duration, second, rate) <= max_frames:
         return rate
@@ -77,38 +77,38 @@ def slot_rate(rate: Fraction, max_frames: int | None, second: int, duration: int
 
 
 def slot_count(duration: int, second: int, rate: Fraction) -> int:
-    """Returns how many frame slots a window has: slot ``k`` is at ``k / rate`` s and lies before the window's end.
+    """Returns the number of frame slots in a window: slot ``k`` is at ``k / rate`` s, before the window's end.
 
     Args:
-        duration: how long the window is, in ticks of any clock.
-        second: ticks in a second.
-        rate: slots a second.
+        duration: the length of the window, in ticks of any clock.
+        second: ticks per second.
+        rate: slots per second.
     """
     return -(-duration * rate.numerator // (second * rate.denominator))
 
 
 def slot_at(time: int, second: int, rate: Fraction) -> int:
-    """Returns the last slot that lies at or before a time.
+    """Returns the last slot at or before a time.
 
     Args:
-        time: in ticks from the start of the window.
-        second: ticks in a second.
-        rate: slots a second.
+        time: the time, in ticks from the start of the window.
+        second: ticks per second.
+        rate: slots per second.
     """
     return time * rate.numerator // (second * rate.denominator)
 
 
 def slots_due(time: int, second: int, rate: Fraction, filled: int, slots: int) -> int:
-    """Returns how many slots a frame fills: those not filled yet that lie at or before it.
+    """Returns how many slots a frame fills: the unfilled ones at or before its time.
 
-    A slot shows the first frame at or after the slot's time. Offer the frames of a window in the order of their
-    times and each of them fills the slots that have been waiting for it: none at high frame rates mostly, several
-    where frames are rarer than slots.
+    A slot takes the first frame at or after the slot's time. The frames of a window must be passed in order of time;
+    each fills the slots before it that are still empty: mostly none at high frame rates, several where frames are
+    rarer than slots.
 
     Args:
         time: when the frame is presented, in ticks from the start of its window.
-        second: ticks in a second.
-        rate: slots a second.
+        second: ticks per second.
+        rate: slots per second.
         filled: how many slots earlier frames have filled.
         slots: how many slots the window has.
     """

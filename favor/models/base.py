@@ -1,4 +1,4 @@
-"""The seam: what the pipeline asks of any model, and what a model says of itself before it is loaded.
+"""The seam: the protocols and values through which the pipeline uses any model.
 
 Read from the top: a ``ModelCard`` describes a model, a ``ModelFamily`` finds and opens models, a ``ClipModel`` answers
 ``Prompt`` values about clips with ``Answer`` values, and a ``Transcriber`` returns timed words.
@@ -15,7 +15,7 @@ from favor.models.placement import Placement
 Ability = Literal["score", "modalities", "dialogue", "no_clip"]
 Modality = Literal["picture", "sound"]
 FinishReason = Literal["stop", "length"]
-Encoded = Any  # what a model makes of a clip; only that model looks inside
+Encoded = Any  # a model's encoding of a clip; opaque to everything else
 
 ALL_ABILITIES: frozenset[Ability] = frozenset({"score", "modalities", "dialogue", "no_clip"})
 ALL_MODALITIES: frozenset[Modality] = frozenset({"picture", "sound"})
@@ -23,11 +23,11 @@ ALL_MODALITIES: frozenset[Modality] = frozenset({"picture", "sound"})
 
 @dataclasses.dataclass(frozen=True)
 class TaskPrompts:
-    """How a model is best asked for what the commands write.
+    """The prompts of a model for the tasks of the commands.
 
     Attributes:
-        caption: asks for a description of the clip.
-        transcript: asks for the words that are spoken; None for a model that writes no transcripts.
+        caption: prompt for a description of the clip.
+        transcript: prompt for the spoken words; None for a model that writes no transcripts.
     """
 
     caption: str
@@ -36,13 +36,13 @@ class TaskPrompts:
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """What is asked at once.
+    """The size of a batch of questions, one about each window.
 
     Attributes:
-        windows: with picture and sound.
-        seconds: the length of a window.
-        new_tokens: the longest answer.
-        beams: of the search.
+        windows: number of windows, each with picture and sound.
+        seconds: length of a window.
+        new_tokens: maximum length of an answer.
+        beams: number of beams of the search.
     """
 
     windows: int = 4
@@ -53,13 +53,13 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes on the device.
+    """The memory that a batch takes on the device, in bytes.
 
     Attributes:
-        weights: of the whole model.
+        weights: all weights of the model.
         cache: keys and values of prompts and answers.
         features: pixels and encoder features of the windows, each with the copy that joins its parts.
-        activations: of the widest pass.
+        activations: activations of the widest pass.
     """
 
     weights: int
@@ -69,23 +69,23 @@ class MemoryNeed:
 
     @property
     def total(self) -> int:
-        """All of it at once, which is an upper limit: encoders and language model take turns."""
+        """The sum of all parts, an upper limit: encoders and language model take turns."""
         return self.weights + self.cache + self.features + self.activations
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """A model before any of its weights is loaded; a family may extend it.
+    """A description of a model, available before its weights are loaded; a family may extend it.
 
     Attributes:
-        name: opens the model, in another process too: a known name, or the absolute path of a model folder.
-        revision: changes whenever the same question may get another answer because the model has changed.
-        trained: whether the weights were trained; the text of random ones means nothing.
+        name: name that opens the model in any process: a known name, or the absolute path of a model folder.
+        revision: identifier that changes whenever a change of the model may change its answers.
+        trained: whether the weights were trained; the text from random weights is meaningless.
         knows: one line on what the model can be asked about.
-        needs: what of a clip is decoded for it.
-        prompts: how it is asked for captions and transcripts.
-        abilities: what it can do besides answering one question about a clip: ``score`` texts (`ScoringModel`), and
-            answer prompts with a mask of ``modalities``, with the earlier turns of a ``dialogue``, or with ``no_clip``.
+        needs: what to decode of a clip for this model.
+        prompts: its prompts for captions and transcripts.
+        abilities: what it supports besides answering one question about a clip: to ``score`` texts (`ScoringModel`),
+            and prompts with a mask of ``modalities``, with earlier turns of a ``dialogue``, or with ``no_clip``.
     """
 
     name: str
@@ -97,18 +97,18 @@ class ModelCard:
     abilities: frozenset[Ability] = frozenset()
 
     def memory_need(self, batch: Batch, placement: Placement) -> MemoryNeed | None:
-        """Returns the memory that a batch takes at most, weights included, or None if the family cannot compute it."""
+        """Returns an upper limit of the memory for a batch, weights included, or None if the family has no estimate."""
         return None
 
 
 @dataclasses.dataclass(frozen=True)
 class Prompt:
-    """What is asked about one clip.
+    """A question about one clip.
 
     Attributes:
         text: the question.
         turns: earlier questions of the same dialogue with their answers.
-        modalities: what of the clip the model may use.
+        modalities: modalities of the clip that the model may use.
     """
 
     text: str
@@ -121,18 +121,18 @@ class GenerationOptions:
     """How text is generated; greedy search by default.
 
     Attributes:
-        max_new_tokens: upper limit of an answer, the end token included.
-        min_new_tokens: no end before this many tokens.
-        num_beams: beams of a beam search; 1 for none.
-        temperature: 0 takes the likeliest token; above 0 tokens are drawn, the flatter the higher.
-        top_k: draws among the k likeliest only; 0 for all.
-        top_p: draws among the likeliest tokens that together have this probability.
-        repetition_penalty: above 1 makes tokens that were produced already less likely.
-        length_penalty: above 0 makes beam search prefer longer answers.
-        seed: of the draws; an answer depends on it and not on the batch.
+        max_new_tokens: maximum length of an answer, end token included.
+        min_new_tokens: number of tokens before which an answer does not end.
+        num_beams: number of beams; 1 disables beam search.
+        temperature: 0 takes the likeliest token; above 0 tokens are sampled, the higher the more evenly.
+        top_k: samples from the k likeliest tokens only; 0 for all.
+        top_p: samples from the likeliest tokens that together have this probability.
+        repetition_penalty: a value above 1 makes tokens that were already produced less likely.
+        length_penalty: a value above 0 makes beam search prefer longer answers.
+        seed: seed of the sampling; an answer depends on it, but not on the batch.
 
     Raises:
-        ValueError: if a value is out of range, or beams are to be drawn.
+        ValueError: if a value is out of range, or sampling is combined with beam search.
     """
 
     max_new_tokens: int = 64
@@ -157,11 +157,13 @@ class GenerationOptions:
                 f"{self.repetition_penalty} and {self.top_p}"
             )
         if self.num_beams > 1 and self.temperature > 0:
-            raise ValueError(f"beams are not drawn: set temperature to 0 or num_beams to 1; got {self.num_beams} beams")
+            raise ValueError(
+                f"beam search does not sample; set temperature to 0 or num_beams to 1; got {self.num_beams} beams"
+            )
 
     @classmethod
     def released(cls) -> Self:
-        """Returns what the released code generates with, without its draws from the 1 % likeliest (spec section 3)."""
+        """Returns the options of the released code, without its sampling from the 1 % likeliest (spec section 3)."""
         return cls(max_new_tokens=512, min_new_tokens=1, num_beams=5, repetition_penalty=1.5)
 
     @classmethod
@@ -187,9 +189,9 @@ class Answer:
     """A model's answer to one prompt.
 
     Attributes:
-        text: without special tokens and surrounding space.
-        token_ids: the produced tokens; the end token, if there is one, is the last. Empty if the model reports none.
-        finish_reason: "stop" if the model ended by itself, "length" if it was cut.
+        text: the answer, without special tokens and surrounding space.
+        token_ids: the produced tokens; the end token, if there is one, comes last. Empty if the model reports none.
+        finish_reason: "stop" if the model ended the answer, "length" if it was cut off.
         mean_logprob: mean log-probability of ``token_ids`` under the model's own distribution, in nats; None if the
             model reports none.
     """
@@ -201,24 +203,24 @@ class Answer:
 
 
 class ClipModel(Protocol):
-    """A model that answers questions about clips; threads may share it."""
+    """A model that answers questions about clips; it must be thread-safe."""
 
     @property
     def card(self) -> ModelCard:
-        """What was known of the model before it was loaded."""
+        """The description of the model that was available before it was loaded."""
 
     @property
     def device(self) -> str:
-        """Where it computes, in torch's words: ``cpu``, ``cuda:0``."""
+        """The device it computes on, as torch names it: ``cpu``, ``cuda:0``."""
 
     def encode(self, clips: Sequence[Clip], /) -> Sequence[Encoded]:
         """Computes what does not depend on the question, once for any number of questions.
 
         Args:
-            clips: decoded as the card's ``needs`` say.
+            clips: clips decoded according to the card's ``needs``.
 
         Returns:
-            One value for each clip, which `answer` takes.
+            One encoding per clip, to be passed to `answer`.
         """
 
     def answer(
@@ -227,12 +229,12 @@ class ClipModel(Protocol):
         """Answers pairs of a clip and a prompt.
 
         Args:
-            encoded: from `encode`; None for a prompt without a clip (ability ``no_clip``).
-            prompts: one for each; turns and masks are only given to models with these abilities.
+            encoded: encodings from `encode`; None for a prompt without a clip (ability ``no_clip``).
+            prompts: one per encoding; turns and masks are passed only to models with these abilities.
             options: how text is generated.
 
         Returns:
-            One answer for each pair; it does not depend on the others.
+            One answer per pair, independent of the other pairs.
         """
 
 
@@ -242,27 +244,27 @@ class ScoringModel(ClipModel, Protocol):
     def score(
         self, encoded: Sequence[Encoded | None], prompts: Sequence[Prompt], texts: Sequence[str], /
     ) -> list[tuple[float, ...]]:
-        """Rates given answers, without generating any.
+        """Computes the log-probabilities of given answers, without generating any.
 
         Args:
             encoded: as for `answer`.
-            prompts: one for each.
-            texts: one for each; what the model might have answered.
+            prompts: one per encoding.
+            texts: one candidate answer per prompt.
 
         Returns:
-            For each text the log-probabilities of its tokens in nats, the end token included.
+            For each text, the log-probabilities of its tokens in nats, end token included.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class TimedWord:
-    """A spoken word.
+    """A spoken word and its time.
 
     Attributes:
-        text: with its punctuation.
-        start: seconds from the start of the clip.
-        end: likewise.
-        probability: that it is the right word, if the model reports that.
+        text: the word with its punctuation.
+        start: start of the word, in seconds from the start of the clip.
+        end: end of the word, in seconds from the start of the clip.
+        probability: probability that the word is right, if the model reports one.
     """
 
     text: str
@@ -272,36 +274,36 @@ class TimedWord:
 
 
 class Transcriber(Protocol):
-    """A model that writes down what is spoken, with the time of each word."""
+    """A model that transcribes speech, with the time of each word."""
 
     @property
     def card(self) -> ModelCard:
-        """What was known of the model before it was loaded."""
+        """The description of the model that was available before it was loaded."""
 
     @property
     def device(self) -> str:
-        """Where it computes, in torch's words: ``cpu``, ``cuda:0``."""
+        """The device it computes on, as torch names it: ``cpu``, ``cuda:0``."""
 
     def transcribe(self, clips: Sequence[Clip], languages: Sequence[str | None], /) -> list[list[TimedWord]]:
         """Transcribes clips with sound.
 
         Args:
-            clips: decoded as the card's ``needs`` say.
-            languages: one for each, as ISO 639-1 codes; None for a language to be detected.
+            clips: clips decoded according to the card's ``needs``.
+            languages: one ISO 639-1 code per clip; None to detect the language.
 
         Returns:
-            The words of each clip in the order in which they are spoken.
+            The words of each clip in spoken order.
         """
 
 
 class ModelFamily(Protocol):
-    """Models that are found and opened in one way: what an entry point of the group ``favor.models`` gives."""
+    """Models described and loaded by the same code; what an entry point of the group ``favor.models`` provides."""
 
     def describe(self, name: str, /) -> ModelCard:
         """Describes a model without loading its weights.
 
         Args:
-            name: that of the entry point, or the path of a model folder of this family.
+            name: name of the entry point, or the path of a model folder of this family.
 
         Raises:
             FavorError: if there is no such model; the message says what to do.
@@ -312,8 +314,8 @@ class ModelFamily(Protocol):
 
         Args:
             name: as for `describe`.
-            placement: where it computes and in which precision.
+            placement: device and precision.
 
         Raises:
-            FavorError: if there is no such model, or it cannot be placed so.
+            FavorError: if there is no such model, or the placement is not possible.
         """

@@ -1,4 +1,4 @@
-"""Where a model computes, and in which precision: as asked for, and as found on the machine that loads it."""
+"""The device and precision of a model: as requested, and as resolved on the machine that loads it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEVICE = re.compile(r"auto|(cpu|cuda|hpu|mps|mtia|xla|xpu)(:\d+)?")
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """What was asked for, in words; the machine that loads the model resolves it.
+    """The requested device and precision; the machine that loads the model resolves them.
 
     Attributes:
-        device: ``auto`` for a GPU if there is one, or what torch calls a device.
-        dtype: of weights and computation: ``auto`` for what suits model and device, or one of ``DTYPES``.
-        quantization: of the language model: None, ``int8`` or ``int4``.
+        device: ``auto`` for a GPU if there is one, or a torch device name.
+        dtype: type of weights and computation: ``auto`` for the one that suits the device, or one of ``DTYPES``.
+        quantization: quantization of the language model: None, ``int8`` or ``int4``.
 
     Raises:
         ConfigError: for an unknown device, dtype or quantization.
@@ -45,14 +45,14 @@ class Placement:
 
     @property
     def precision(self) -> str:
-        """The type and the quantization of the weights, in words."""
+        """The type and quantization of the weights, for display."""
         return f"{self.dtype}, {self.quantization or 'not'} quantized"
 
     def resolved(self) -> ResolvedPlacement:
-        """Decides what was left open.
+        """Resolves each ``auto`` for this machine.
 
         Raises:
-            FavorError: if there is no such device here.
+            FavorError: if this machine lacks the device.
         """
         device = choose_device(self.device)
         quantization = cast(Quantization | None, self.quantization)
@@ -61,12 +61,12 @@ class Placement:
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedPlacement:
-    """Where weights go on this machine, and what they become.
+    """The device and precision of a model on this machine.
 
     Attributes:
-        device: of all weights.
-        dtype: of all weights but the quantized ones, and of the computation.
-        quantization: of the linear layers of the LLM, or None.
+        device: device of all weights.
+        dtype: type of all weights except the quantized ones, and of the computation.
+        quantization: quantization of the LLM's linear layers, or None.
     """
 
     device: torch.device
@@ -75,10 +75,10 @@ class ResolvedPlacement:
 
 
 def choose_device(device: str) -> torch.device:
-    """Returns the device of a name, "auto" being a GPU if there is one.
+    """Returns the device of a name; "auto" is a GPU if there is one.
 
     Raises:
-        FavorError: if there is no such device here.
+        FavorError: if the device is unknown, or this machine lacks it.
     """
     import torch
 
@@ -94,7 +94,7 @@ def choose_device(device: str) -> torch.device:
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """Returns the type of a name, "auto" being float16 on a GPU and float32 elsewhere."""
+    """Returns the type of a name; "auto" is float16 on a GPU and float32 elsewhere."""
     import torch
 
     if dtype == "auto":

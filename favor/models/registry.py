@@ -1,4 +1,4 @@
-"""Models by name: packaged ones, model folders, and what other distributions register as entry points."""
+"""Models by name: packaged models, model folders, and entry points that other distributions register."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def open_model(name: str, placement: Placement = AUTO) -> ClipModel:
 
     Args:
         name: as for `describe`.
-        placement: where it computes and in which precision; by default what suits this machine.
+        placement: device and precision; by default chosen for this machine.
 
     Raises:
         FavorError: if there is no such model, it cannot be loaded, or this machine lacks the device.
@@ -60,15 +60,15 @@ def _family(name: str) -> ModelFamily:
 
 
 def _registered() -> Mapping[str, EntryPoint]:
-    """The entry points by name, none of which is loaded."""
+    """Returns the entry points by name, without loading any."""
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
 def _model_type(folder: Path, registered: Mapping[str, EntryPoint]) -> str | None:
-    """Reads which family a folder belongs to; None for FAVOR's.
+    """Reads the ``model_type`` of a model folder; None for FAVOR's folders.
 
     Raises:
-        FavorError: if it is no model folder.
+        FavorError: if it is not a model folder.
     """
     if not (folder / CONFIG).is_file():
         known = ", ".join([*PRESETS, *registered])
@@ -76,7 +76,7 @@ def _model_type(folder: Path, registered: Mapping[str, EntryPoint]) -> str | Non
     try:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except json.JSONDecodeError:
-        return None  # FAVOR's reader says what is wrong with it
+        return None  # FAVOR's reader reports what is wrong with it
     return values.get("model_type") if isinstance(values, dict) else None
 
 
@@ -84,7 +84,7 @@ def _load(point: EntryPoint) -> ModelFamily:
     source = f"the model {point.name!r} that {point.dist.name if point.dist else 'a distribution'} registers"
     try:
         family = point.load()
-    except Exception as error:  # code of others may raise anything
+    except Exception as error:  # third-party code may raise anything
         raise FavorError(f"{source} as {point.value} cannot be loaded: {type(error).__name__}: {error}") from error
     missing = [method for method in ("describe", "open") if not callable(getattr(family, method, None))]
     if missing:

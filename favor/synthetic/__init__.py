@@ -1,8 +1,8 @@
 """A generated audio-visual world with exact ground truth for every AVEB task.
 
-One description of a scene (`favor.synthetic.scene`) is written at random, and from it come the frames, the samples,
-the captions, the transcript, and questions with their answers. Training, validation and test have seeds of their own
-(``SPLITS``); a clip is ``generate_clips(seed, index)``.
+A random scene description (`favor.synthetic.scene`) yields the frames, the samples, the captions, the transcript, and
+questions with their answers. Training, validation and test have separate seeds (``SPLITS``); a clip is
+``generate_clips(seed, index)``.
 """
 
 from favor.synthetic.questions.items import Item

@@ -1,4 +1,4 @@
-"""Random choices, the same on every machine for the same seed."""
+"""Random choices that are reproducible across machines for the same seed."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 def pick(rng: Rng, options: Sequence[_T]) -> _T:
-    """Returns one of several options."""
+    """Returns one of the options at random."""
     return options[int(rng.integers(len(options)))]
 
 
@@ -20,5 +20,5 @@ def shuffled(rng: Rng, options: Sequence[_T]) -> list[_T]:
 
 
 def chance(rng: Rng, probability: float) -> bool:
-    """Returns whether something of this probability happens."""
+    """Returns True with the given probability."""
     return bool(rng.random() < probability)

@@ -12,7 +12,7 @@ from favor.synthetic.scene import Scene
 from favor.synthetic.world import VERSION, write
 
 CLIPS, MANIFEST_FILE, QUESTIONS_FILE, REFERENCES = "clips", "manifest.jsonl", "questions.jsonl", "references.jsonl"
-WORLD = "world.json"  # which clips these are
+WORLD = "world.json"  # world version, split and seed of the clips
 PARTIAL = ".partial"
 
 JsonObject = dict[str, Any]
@@ -21,23 +21,22 @@ JsonObject = dict[str, Any]
 def synthesize(
     output: Path, split: str, seed: int, clips: int, progress: Callable[[], object] = lambda: None
 ) -> tuple[int, int]:
-    """Writes the first clips of a seed into a folder, or those that it lacks.
+    """Writes the first clips of a seed into a folder, skipping those already there.
 
-    Each file appears whole or not at all, and the tables last, so that a run that was interrupted goes on with the
-    same call.
+    Each file is written atomically and the tables come last, so an interrupted run is resumed by repeating the call.
 
     Args:
-        output: the folder; it is made if it is missing.
-        split: the name by which the clips are called.
-        seed: which clips.
-        clips: how many.
+        output: folder for the clips and tables, created if missing.
+        split: prefix of the clip ids.
+        seed: seed of the clips.
+        clips: number of clips.
         progress: called after each clip.
 
     Returns:
-        How many clips were written now, and how many questions there are.
+        The number of clips written by this call, and the total number of questions.
 
     Raises:
-        FavorError: if the folder holds other clips or files.
+        FavorError: if the folder contains other clips or files.
         OSError: if a file cannot be written.
     """
     _claim(output, {"version": VERSION, "split": split, "seed": seed})
@@ -67,7 +66,7 @@ def synthesize(
 
 
 def _claim(output: Path, world: JsonObject) -> None:
-    """Makes the folder, or makes sure that it holds clips of this very world."""
+    """Creates the folder, or checks that its clips come from this world."""
     marker = output / WORLD
     if marker.is_file():
         found = json.loads(marker.read_text(encoding="utf-8"))

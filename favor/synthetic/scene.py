@@ -1,7 +1,7 @@
-"""What happens in a clip: the one description from which its frames, samples and all texts come.
+"""The description of a clip from which its frames, samples and texts are generated.
 
-Times are seconds from the clip's start, spans are half-open. Places are shares of the square picture: x to the right,
-y down.
+Times are in seconds from the start of the clip; spans are half-open. Positions are fractions of the square picture's
+side: x to the right, y down.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ Seconds = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Waypoint:
-    """Where a figure is at a time; between two of them it moves evenly."""
+    """A figure's position at a given time; between two waypoints it moves at constant speed."""
 
     time: float
     x: float
@@ -21,16 +21,16 @@ class Waypoint:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """Something in the picture.
+    """An object in the picture.
 
     Attributes:
         shape: one of ``SHAPES`` or ``OWN_SOUNDS``.
-        colour: its first colour.
+        colour: its initial colour.
         size: one of ``SIZES``.
         texture: one of ``TEXTURES``.
-        path: where it is; before the first waypoint and behind the last it rests.
-        shown: when it can be seen.
-        flashes: when it has a bright halo.
+        path: its waypoints; it rests before the first and after the last.
+        shown: the span in which it is visible.
+        flashes: the spans in which it has a bright halo.
         turns: ``(time, colour)`` of each change of colour.
     """
 
@@ -45,15 +45,15 @@ class Figure:
 
     @property
     def name(self) -> str:
-        """What tells it from the other figures of its scene."""
+        """The initial colour and the shape, unique within a scene."""
         return f"{self.colour} {self.shape}"
 
     def name_before(self, time: float) -> str:
-        """What it is called just before a time; it may have turned to another colour."""
+        """Returns the colour and shape just before a time, after any change of colour."""
         return f"{next((colour for turned, colour in reversed(self.turns) if turned < time), self.colour)} {self.shape}"
 
     def place(self, time: float) -> tuple[float, float]:
-        """Where its middle is at a time."""
+        """Returns the (x, y) position of its centre at a time."""
         before = self.path[0]
         for after in self.path:
             if after.time > time:
@@ -65,31 +65,31 @@ class Figure:
         return before.x, before.y
 
     def colour_at(self, time: float) -> str:
-        """Its colour at a time."""
+        """Returns its colour at a time."""
         return next((colour for turned, colour in reversed(self.turns) if turned <= time), self.colour)
 
     def is_shown(self, time: float) -> bool:
-        """Whether it can be seen at a time."""
+        """Returns whether it is visible at a time."""
         return self.shown[0] <= time < self.shown[1]
 
     def is_flashing(self, time: float) -> bool:
-        """Whether it has its halo at a time."""
+        """Returns whether it has its halo at a time."""
         return any(start <= time < end for start, end in self.flashes)
 
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """Something that happens to a figure.
+    """An event in which a figure takes part.
 
     Attributes:
         kind: ``appear``, ``vanish``, ``turn`` (to another colour), ``flash``, ``move``, ``hit`` (another figure) or
             ``bounce`` (off the edge of the picture).
-        time: when; for ``move`` when it sets off, for ``hit`` and ``bounce`` when they touch.
-        figure: which, as an index of the scene's figures.
-        other: the figure that is hit.
-        detail: the new colour, the direction of a move (left, right, up, down), or the side that it bounces off.
-        sound: which sound begins with it, as an index of the scene's sounds.
-        cause: the event that brings it about, as an index of the scene's events.
+        time: seconds; the start of a ``move``, the moment of contact of a ``hit`` or ``bounce``.
+        figure: index of the figure in the scene.
+        other: index of the figure that is hit.
+        detail: the new colour, the direction of a move (left, right, up, down), or the edge that it bounces off.
+        sound: index of the scene's sound that begins with the event.
+        cause: index of the scene's event that causes this one.
     """
 
     kind: str
@@ -103,15 +103,15 @@ class Event:
 
 @dataclasses.dataclass(frozen=True)
 class Sound:
-    """Something that is heard.
+    """A sound other than speech.
 
     Attributes:
         kind: one of ``SOUNDS``.
-        time: of its onset.
-        seconds: how long it lasts.
-        pitch: 1 is its usual one.
-        gain: its loudest sample.
-        source: the figure that makes it, or None.
+        time: onset in seconds.
+        seconds: duration.
+        pitch: factor on the usual pitch.
+        gain: peak amplitude.
+        source: index of the figure that makes it, or None.
     """
 
     kind: str
@@ -124,7 +124,7 @@ class Sound:
 
 @dataclasses.dataclass(frozen=True)
 class SpokenWord:
-    """A word and when it is said."""
+    """A word with its start and end in seconds."""
 
     text: str
     start: float
@@ -137,9 +137,9 @@ class Utterance:
 
     Attributes:
         voice: one of ``VOICES``.
-        words: what is said.
-        percent: of the voice's own pitch and pace.
-        gain: on the voice's own loudness.
+        words: the words with their times.
+        percent: pitch and pace, relative to the voice's own.
+        gain: factor on the voice's own loudness.
     """
 
     voice: str
@@ -149,7 +149,7 @@ class Utterance:
 
     @property
     def text(self) -> str:
-        """What is said, in lower case without stops."""
+        """The words in lower case, without punctuation."""
         return " ".join(word.text for word in self.words)
 
 
@@ -158,10 +158,10 @@ class Sign:
     """A word or number printed on a plate.
 
     Attributes:
-        text: in lower case; it is printed in capitals.
-        x: of the plate's middle.
-        y: of the plate's middle.
-        height: of the plate.
+        text: the text in lower case; it is printed in capitals.
+        x: centre of the plate.
+        y: centre of the plate.
+        height: height of the plate, as a fraction of the picture's.
         dark: whether the letters are white on black rather than black on white.
     """
 
@@ -177,18 +177,18 @@ class Scene:
     """A whole clip.
 
     Attributes:
-        seconds: how long it is.
+        seconds: duration.
         background: one of ``BACKGROUNDS``.
         pattern: ``plain``, ``gradient``, ``stripes`` or ``grain``.
-        figures: what is seen, the hindmost first.
-        events: what happens, in the order of time.
-        sounds: what is heard, in the order of time.
-        utterances: what is said.
-        signs: what is written.
-        picture: whether there is a picture: ``video``, ``image`` (one frame) or ``none``.
-        audible: whether there is sound.
-        noise: the root mean square of the noise beneath the sound.
-        seed: of that noise.
+        figures: the figures, from back to front.
+        events: the events in chronological order.
+        sounds: the sounds in chronological order.
+        utterances: the spoken sentences.
+        signs: the printed signs.
+        picture: ``video``, ``image`` (one frame) or ``none``.
+        audible: whether there is an audio track.
+        noise: root mean square of the background noise.
+        seed: seed of that noise.
         compatible: whether sound and picture belong together.
     """
 
@@ -207,11 +207,11 @@ class Scene:
     compatible: bool = True
 
     def effect(self, event: Event) -> Event | None:
-        """What an event brings about."""
+        """Returns the event that another event causes, or None."""
         causes = ((other, other.cause) for other in self.events)
         return next((other for other, cause in causes if cause is not None and self.events[cause] is event), None)
 
     @property
     def transcript(self) -> str:
-        """All that is said."""
+        """The text of all utterances."""
         return " ".join(utterance.text for utterance in self.utterances)

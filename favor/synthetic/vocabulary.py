@@ -1,4 +1,4 @@
-"""The closed vocabulary of the generated world: what its figures, sounds and words are called."""
+"""The closed vocabulary of the generated world: its figures, sounds and words."""
 
 import re
 
@@ -19,13 +19,13 @@ COLOURS = {
 }
 BACKGROUNDS = {"black": (15, 15, 15), "grey": (150, 152, 156), "brown": (105, 78, 56), "beige": (214, 196, 162)}
 SHAPES = ("circle", "square", "triangle", "star", "cross")
-SIZES = {"small": 0.085, "large": 0.14}  # half the height, as a share of the picture's
+SIZES = {"small": 0.085, "large": 0.14}  # half the height, as a fraction of the picture's
 TEXTURES = ("plain", "striped", "spotted")
 
-# Things that have a sound of their own, which nothing else has while they are in the picture.
+# Figures with a characteristic sound, which no other figure makes while they are in the picture.
 OWN_SOUNDS = {"bell": "bell", "drum": "drum", "bird": "bird", "car": "engine"}
 
-# What is heard: noun, verb, and whether it can be counted.
+# Noun and verb of each sound, and whether it can be counted.
 SOUNDS = {
     "bell": ("bell", "rings", True),
     "drum": ("drum", "beats", True),
@@ -85,7 +85,7 @@ def spoken_words() -> tuple[str, ...]:
 
 
 def wording(question: str) -> str:
-    """Returns the last turn of a question with X for its names, as in "Where is the X X?"."""
+    """Returns the last turn of a question with X in place of names, as in "Where is the X X?"."""
     return _NAMES.sub("X", question.rsplit(" USER: ", 1)[-1])
 
 
@@ -95,7 +95,7 @@ BORDERS = (0.35, 0.65)  # between the columns, and between the rows
 
 
 def place_phrase(x: float, y: float) -> str:
-    """Returns where a place is: "on the left", "at the top right", "in the middle", ..."""
+    """Returns the phrase for a position: "on the left", "at the top right", "in the middle", ..."""
     column, row = (sum(value > border for border in BORDERS) for value in (x, y))
     if row == 1:
         return "in the middle" if column == 1 else f"on the {PLACE_COLUMNS[column]}"

@@ -1,4 +1,4 @@
-"""The generated world: clips, and questions about them whose answers are known."""
+"""The generated world: clips, and questions about them with known answers."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
@@ -20,9 +20,9 @@ from favor.synthetic.rendering.sound import render_sound
 from favor.synthetic.scene import Scene
 from favor.synthetic.writing import scenes
 
-FRAME_SIZE = 128  # pixels, what favor-mini looks at
+FRAME_SIZE = 128  # pixels, the input size of favor-mini
 ATTEMPTS = 1000
-VERSION = 2  # grows whenever the same seed makes other clips
+VERSION = 2  # increased whenever the same seed makes different clips
 SPLITS = {"train": 1, "validation": 2, "test": 3}  # the seed of each
 
 
@@ -31,9 +31,9 @@ class SyntheticClip:
     """A clip of the generated world.
 
     Attributes:
-        clip: what the model gets.
-        scene: what happens in it.
-        items: questions about it, and their answers.
+        clip: the frames and samples passed to the model.
+        scene: the description that the clip was rendered from.
+        items: questions about the clip with their answers.
     """
 
     clip: Clip
@@ -87,7 +87,7 @@ def _match(rng: Rng) -> Written:
     return scene, tasks.match(rng, scene)
 
 
-# Which writers make clips with which tasks.
+# The writers of clips for each task.
 RECIPES: dict[str, tuple[Callable[[Rng], Written], ...]] = {
     "asr": (_speech,),
     "ac": (_sounds,),
@@ -106,18 +106,18 @@ WORLD_TASKS = tuple(RECIPES)
 
 
 def generate_clips(seed: int, index: int, tasks: Collection[str] | None = None) -> SyntheticClip:
-    """Makes a clip; the same arguments make the same clip in any process, whatever was made before.
+    """Generates a clip; the same arguments give the same clip in any process.
 
-    Each clip is made for one of the tasks, all of them equally often, and carries what else can be asked about it.
-    Frames are (T, 128, 128, 3), two a second; images have one and ``still`` set.
+    Each clip is made for one of the tasks, all of them equally often, and comes with questions for the other tasks too.
+    Frames are (T, 128, 128, 3), two per second; an image has one frame and sets ``still``.
 
     Args:
-        seed: of a split, such as those of ``SPLITS``; clips of different seeds are independent.
-        index: which clip.
-        tasks: what may be asked; all of ``WORLD_TASKS`` if not given.
+        seed: seed of a split, such as those of ``SPLITS``; clips of different seeds are independent.
+        index: number of the clip within the split.
+        tasks: tasks to ask questions for; all of ``WORLD_TASKS`` if not given.
 
     Raises:
-        ValueError: if there is no such task, or none at all.
+        ValueError: if a task is unknown or ``tasks`` is empty.
     """
     scene, items = write(seed, index, tasks)
     return SyntheticClip(render_clip(scene), scene, items)
@@ -127,7 +127,7 @@ def write(seed: int, index: int, tasks: Collection[str] | None = None) -> tuple[
     """Returns the scene and the questions of `generate_clips`, without its frames and samples.
 
     Raises:
-        ValueError: if there is no such task, or none at all.
+        ValueError: if a task is unknown or ``tasks`` is empty.
     """
     wanted = WORLD_TASKS if tasks is None else tuple(task for task in WORLD_TASKS if task in tasks)
     if not wanted or set(tasks or ()) - set(WORLD_TASKS):
@@ -138,7 +138,7 @@ def write(seed: int, index: int, tasks: Collection[str] | None = None) -> tuple[
 
 
 def write_for(rng: Rng, task: str) -> Written:
-    """Returns a scene that is made for a task, and all that can be asked about it, of other tasks too."""
+    """Returns a scene made for a task, with its questions for that task and for others."""
     recipes = RECIPES[task]
     for _ in range(ATTEMPTS):
         scene, items = pick(rng, recipes)(rng)
@@ -148,10 +148,10 @@ def write_for(rng: Rng, task: str) -> Written:
 
 
 def ask_more(rng: Rng, scene: Scene, items: Sequence[Item], rounds: int) -> list[Item]:
-    """Asks again about a scene whose picture is asked about, each time about other figures and events.
+    """Asks further visual questions about a scene, each round about other figures and events.
 
     Returns:
-        The items, and then those that are new.
+        The given items, followed by the new ones.
     """
     tasks = {item.task for item in items}
     known = {item.question: item for item in items}
@@ -164,11 +164,11 @@ def ask_more(rng: Rng, scene: Scene, items: Sequence[Item], rounds: int) -> list
 
 
 def render_clip(scene: Scene, size: int = FRAME_SIZE) -> Clip:
-    """Draws and plays a scene at two frames a second.
+    """Renders the frames, two per second, and the samples of a scene.
 
     Args:
-        scene: which.
-        size: height and width of the frames.
+        scene: the scene to render.
+        size: height and width of the frames in pixels.
     """
     audio = render_sound(scene) if scene.audible else None
     if scene.picture == "none":

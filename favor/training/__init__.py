@@ -1,1 +1,1 @@
-"""Training of the parts that FAVOR trains."""
+"""Training of FAVOR models."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: with one, it goes on exactly where it was."""
+"""Checkpoints, from which a training run resumes exactly where it stopped."""
 
 import dataclasses
 import json
@@ -18,15 +18,15 @@ WEIGHTS_FILE, OPTIMISER, POSITION = "trained.safetensors", "optimiser.pt", "posi
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """How far a training is.
+    """The progress of a training run.
 
-    Batches and random states are functions of the position, so nothing else of them needs to be kept.
+    Batches and random states are functions of the position, so they need not be stored.
 
     Attributes:
-        stage: number of the stage, from 0.
-        step: steps done of it.
-        total: steps done of all stages.
-        seconds: that the training took.
+        stage: index of the stage, from 0.
+        step: steps done in this stage.
+        total: steps done in all stages.
+        seconds: time spent training.
     """
 
     stage: int = 0
@@ -38,14 +38,14 @@ class Position:
 def save(
     folder: Path, model: FavorModel, names: set[str], optimiser: torch.optim.Optimizer, position: Position
 ) -> None:
-    """Writes a checkpoint, which appears whole or not at all, and removes older ones.
+    """Writes a checkpoint atomically and removes older ones.
 
     Args:
-        folder: of all checkpoints.
-        model: whose weights are kept.
-        names: of the parameters that have been trained.
-        optimiser: of the present stage.
-        position: how far the training is.
+        folder: folder of all checkpoints.
+        model: model whose weights are saved.
+        names: names of the parameters that have been trained.
+        optimiser: optimiser of the current stage.
+        position: progress of the training run.
     """
     weights = {name: value.detach().contiguous() for name, value in model.named_parameters() if name in names}
     target = folder / f"{position.total:08d}"
@@ -60,13 +60,13 @@ def save(
 
 
 def latest(folder: Path) -> Path | None:
-    """The newest checkpoint, or None."""
+    """Returns the newest checkpoint, or None if there is none."""
     found = sorted(path.parent for path in folder.glob(f"*/{POSITION}"))
     return found[-1] if found else None
 
 
 def load_position(checkpoint: Path) -> Position:
-    """How far the training of a checkpoint is.
+    """Reads the position of a checkpoint.
 
     Raises:
         FavorError: if it is damaged.
@@ -78,7 +78,7 @@ def load_position(checkpoint: Path) -> Position:
 
 
 def restore_weights(checkpoint: Path, model: FavorModel) -> set[str]:
-    """Puts the trained weights of a checkpoint into a model, and returns their names.
+    """Loads the trained weights of a checkpoint into a model, and returns their names.
 
     Raises:
         FavorError: if they do not fit.
@@ -93,5 +93,5 @@ def restore_weights(checkpoint: Path, model: FavorModel) -> set[str]:
 
 
 def load_optimiser(checkpoint: Path, optimiser: torch.optim.Optimizer) -> None:
-    """Puts the state of a checkpoint into an optimiser of the same parameters."""
+    """Loads the state of a checkpoint into an optimiser of the same parameters."""
     optimiser.load_state_dict(torch.load(checkpoint / OPTIMISER, map_location="cpu", weights_only=True))

@@ -1,10 +1,10 @@
-"""What the model learns from: a clip, a question and its answer."""
+"""Training examples: a clip, a question and its answer."""
 
 import dataclasses
 
 from favor.media.clip import Clip
 
-# The modalities of each task of AVEB (spec section 7) and of captions of both, as they are put together in a batch.
+# The modalities of each task of AVEB (spec section 7), and of captions of both, as they are combined in a batch.
 TASK_MODALITIES = {
     "asr": ("audio",),
     "ac": ("audio",),
@@ -24,10 +24,10 @@ TASKS = tuple(TASK_MODALITIES)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Example:
-    """One question to one clip.
+    """One question about one clip.
 
     Attributes:
-        clip: None for text alone.
+        clip: the clip, or None for text alone.
         question: as a user would ask it.
         answer: what the model should say.
         task: one of ``TASKS``.

@@ -1,4 +1,4 @@
-"""What a training writes down as it goes: a table of JSON lines, and TensorBoard's events where that is installed."""
+"""The log of a training run: JSON lines, and TensorBoard events if TensorBoard is installed."""
 
 import importlib.util
 import json
@@ -9,11 +9,11 @@ METRICS = "metrics.jsonl"
 
 
 class Records:
-    """The records of one training.
+    """The records of one training run.
 
     Args:
-        folder: where they are.
-        total: steps done; records of later ones, from a run that was cut off, are removed.
+        folder: folder of the records.
+        total: steps done; records of later steps, left by an interrupted run, are removed.
     """
 
     def __init__(self, folder: Path, total: int) -> None:
@@ -27,7 +27,7 @@ class Records:
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=total)
 
     def write(self, total: int, values: dict[str, Any]) -> None:
-        """Appends the values of a step; numbers are drawn as curves too."""
+        """Appends the values of a step; numbers are also sent to TensorBoard."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"total": total, **values}) + "\n")
         if self._board is not None:
@@ -37,7 +37,7 @@ class Records:
             self._board.flush()
 
     def close(self) -> None:
-        """Ends the curves."""
+        """Closes the TensorBoard events."""
         if self._board is not None:
             self._board.close()
 
@@ -54,5 +54,5 @@ def _cut(path: Path, total: int) -> None:
 def _is_before(line: str, total: int) -> bool:
     try:
         return json.loads(line)["total"] <= total
-    except ValueError:  # the last line of a run that was killed while it wrote
+    except ValueError:  # the last line of a run that was killed while writing
         return False

@@ -1,6 +1,6 @@
-"""Mixed training: each batch is of one kind, drawn anew, and some mix clips with foreign sounds (spec section 6).
+"""Mixed training: each batch is of one random kind, and some kinds mix clips with foreign sounds (spec section 6).
 
-Everything is drawn from the generator that is handed in, so a batch is a function of its number.
+Everything is drawn from the generator that is passed in, so a batch is a function of its number.
 """
 
 import dataclasses
@@ -21,23 +21,23 @@ MATCHING_QUESTIONS = (
 SPOKEN_QUESTION = "Does the spoken text describe the image?"
 PREFIX = "In the video, "
 JOINT = ", and, "
-VIDEO_ALONE = 0.8  # of the pairs of a video with a foreign sound only the video's question is asked
-FOREIGN_SHARE = 0.5  # of the matching questions are asked of a foreign sound
+VIDEO_ALONE = 0.8  # share of videos with a foreign sound of which only the video's question is asked
+FOREIGN_SHARE = 0.5  # share of matching questions whose sound is foreign
 
 Generator = np.random.Generator
 ClipExamples = list[Example]  # examples of one clip
 
 
 class Source(Protocol):
-    """Where examples come from."""
+    """A source of examples."""
 
     def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[ClipExamples]:
-        """Draws clips with the examples of one task each, at most so many a clip."""
+        """Draws clips, each with up to ``questions`` examples of one of the tasks."""
         ...
 
 
 def draw_batch(stage: Stage, source: Source, generator: Generator) -> list[Example]:
-    """Draws one batch of a stage: all of one kind, so that all use the same modalities."""
+    """Draws one batch of a stage, all of one kind, so that all examples use the same modalities."""
     kinds = stage.mix.kinds
     kind = str(generator.choice(list(kinds), p=list(kinds.values())))
     groups = MIXTURES[kind](source, stage, generator) if kind in MIXTURES else _of_task(kind, source, stage, generator)
@@ -54,7 +54,7 @@ def _of_task(task: str, source: Source, stage: Stage, generator: Generator) -> l
 
 
 def _matching(group: ClipExamples, audible: Sequence[ClipExamples], generator: Generator) -> ClipExamples:
-    """Asks whether sound and picture belong together; half of them do not."""
+    """Asks whether the sound and picture of a clip belong together; half of the time they do not."""
     others = [other for other in audible if other is not group]
     foreign = bool(others) and generator.random() < FOREIGN_SHARE
     clip = _clip(group)
@@ -65,7 +65,7 @@ def _matching(group: ClipExamples, audible: Sequence[ClipExamples], generator: G
 
 
 def _video_foreign(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
-    """A video with the sound of another clip: mostly the video's question alone, its sound masked."""
+    """Draws videos with the sound of another clip: mostly the video's question alone, with the sound masked."""
     return [
         _both(seen, heard, generator) if generator.random() >= VIDEO_ALONE else _seen_alone(seen)
         for seen, heard in _pairs("video_qa", source, stage, generator)
@@ -73,7 +73,7 @@ def _video_foreign(source: Source, stage: Stage, generator: Generator) -> list[C
 
 
 def _image_foreign(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
-    """An image with the sound of another clip: its question, the sound's, or both."""
+    """Draws images with the sound of another clip: the image's question, the sound's, or both."""
     make = (_seen, _heard, _both)
     return [
         make[generator.integers(len(make))](seen, heard, generator)
@@ -82,7 +82,7 @@ def _image_foreign(source: Source, stage: Stage, generator: Generator) -> list[C
 
 
 def _spoken(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
-    """Images with their spoken captions, half of them swapped with the next one's."""
+    """Draws images with their spoken captions, half of them replaced by the next image's."""
     groups = source.draw(["isqa"], stage.clips, 1, generator)
     clips = [_clip(group) for group in groups]
     swapped = [len(clips) > 1 and generator.random() < FOREIGN_SHARE for _ in clips]
@@ -93,7 +93,7 @@ def _spoken(source: Source, stage: Stage, generator: Generator) -> list[ClipExam
 
 
 def _text(source: Source, stage: Stage, generator: Generator) -> list[ClipExamples]:
-    """Questions and answers of any task without their clips."""
+    """Draws questions and answers of any task, without their clips."""
     groups = source.draw([TASKS[generator.integers(len(TASKS))]], stage.clips, stage.questions, generator)
     return [[dataclasses.replace(example, clip=None) for example in group] for group in groups]
 
@@ -107,7 +107,7 @@ MIXTURES: dict[str, Callable[[Source, Stage, Generator], list[ClipExamples]]] = 
 
 
 def _pairs(task: str, source: Source, stage: Stage, generator: Generator) -> list[tuple[Example, Example]]:
-    """Examples of something seen, each beside one of something heard."""
+    """Draws pairs of an example to be seen and an example to be heard."""
     seen = source.draw([task], stage.clips, 1, generator)
     heard = source.draw(["asr", "ac"], stage.clips, 1, generator)
     return [(s[0], h[0]) for s, h in zip(seen, heard, strict=False)]
@@ -127,7 +127,7 @@ def _heard(seen: Example, heard: Example, generator: Generator) -> ClipExamples:
 
 
 def _both(seen: Example, heard: Example, generator: Generator) -> ClipExamples:
-    """Both tasks at once, in either order."""
+    """Combines both tasks in one example, in random order."""
     order = (seen, heard) if generator.random() < 0.5 else (heard, seen)
     question = PREFIX + JOINT.join(example.question for example in order)
     answer = JOINT.join(example.answer for example in order)
@@ -144,5 +144,5 @@ def _with_sound(clip: Clip, other: Clip) -> Clip:
 
 def _clip(group: ClipExamples) -> Clip:
     clip = group[0].clip
-    assert clip is not None, "sources give clips"
+    assert clip is not None, "sources draw examples with clips"
     return clip

@@ -1,4 +1,4 @@
-"""A batch of examples becomes a loss, through the very prompt that generation uses."""
+"""The losses of a batch of examples, computed on the same prompts as in generation."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from favor.training.examples import Example
 
 @dataclasses.dataclass(frozen=True)
 class Losses:
-    """What a batch costs.
+    """The losses of a batch.
 
     Attributes:
         answer: cross-entropy of the answers' tokens.
-        diversity: of the coarse queries; zero for text alone.
+        diversity: diversity loss of the coarse queries; zero for text alone.
     """
 
     answer: Tensor
@@ -29,7 +29,7 @@ class Objective(nn.Module):
     """The model as a function from examples to losses.
 
     Args:
-        model: with tokenizers.
+        model: model with tokenizers.
     """
 
     def __init__(self, model: FavorModel) -> None:
@@ -37,10 +37,10 @@ class Objective(nn.Module):
         self.model = model
 
     def forward(self, examples: Sequence[Example]) -> Losses:
-        """Computes the losses of a batch; a clip that is there several times is encoded once.
+        """Computes the losses of a batch; a clip that occurs several times is encoded once.
 
         Args:
-            examples: all with a clip, or all without.
+            examples: examples that all have a clip, or all have none.
         """
         questions = [example.question for example in examples]
         if examples[0].clip is None:
@@ -64,7 +64,7 @@ class Objective(nn.Module):
         return [features[id(example.clip)] for example in examples]
 
     def _answer_loss(self, prompts: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> Tensor:
-        """Reads prompts and answers, padded on the right, and predicts the answers."""
+        """Computes the loss of answers after their prompts, padded on the right."""
         llm = self.model.llm
         embed = llm.get_input_embeddings()
         ids = [torch.tensor(answer, device=prompts[0].device) for answer in answers]
@@ -77,7 +77,7 @@ class Objective(nn.Module):
         lengths = torch.tensor([len(row) for row in rows], device=inputs.device)
         mask = (torch.arange(inputs.shape[1], device=inputs.device) < lengths[:, None]).long()
         hidden = llm.model(inputs_embeds=inputs, attention_mask=mask, use_cache=False).last_hidden_state
-        learnt = wanted != IGNORED  # the vocabulary is projected where something is learnt only
+        learnt = wanted != IGNORED  # only learnt positions are projected to the vocabulary
         return answer_loss(llm.lm_head(hidden[learnt])[None], wanted[learnt][None])
 
 
@@ -86,11 +86,11 @@ IGNORED = -100  # a target that is not learnt
 
 
 def answer_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean cross-entropy over the tokens of answers, each with its end token (spec section 6).
+    """Computes the mean cross-entropy over the tokens of answers, end tokens included (spec section 6).
 
     Args:
-        logits: (batch, length, vocabulary), of the token after each place.
-        targets: (batch, length), the token after each place, ``IGNORED`` where it belongs to no answer.
+        logits: (batch, length, vocabulary), predictions of the token after each position.
+        targets: (batch, length), the token after each position, ``IGNORED`` where it belongs to no answer.
 
     Returns:
         A scalar, in nats.
@@ -99,11 +99,11 @@ def answer_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def diversity_loss(queries: Tensor) -> Tensor:
-    """The mean cosine between different queries of one block (spec section 6).
+    """Computes the mean cosine between different queries of one block (spec section 6).
 
     Args:
         queries: (blocks, queries, width), the causal Q-Former's output before the projection to the LLM; with several
-            resolutions the coarse one's only.
+            resolutions, only that of the coarsest.
 
     Returns:
         A scalar, to be minimised.

@@ -1,4 +1,4 @@
-"""Which parameters of a model a stage trains."""
+"""The parameters of a model that a stage trains."""
 
 from torch import nn
 
@@ -17,15 +17,15 @@ PART_MODULES = {
 
 
 def unfreeze(model: FavorModel, stage: Stage) -> dict[str, nn.Parameter]:
-    """Lets gradients reach what a stage trains, in float32, and nothing else.
+    """Enables gradients, in float32, for what a stage trains and for nothing else.
 
-    Dropout is active in the parts that are trained, at most.
+    Dropout is active at most in the trained parts.
 
     Returns:
         The trained parameters under their names in the model.
 
     Raises:
-        FavorError: if adapters are to be trained that the model does not have, or nothing is.
+        FavorError: if the stage trains adapters that the model lacks, or trains nothing.
     """
     parts = stage.parts
     model.eval().requires_grad_(False)
@@ -49,7 +49,7 @@ def unfreeze(model: FavorModel, stage: Stage) -> dict[str, nn.Parameter]:
 
 
 def parameter_groups(trained: dict[str, nn.Parameter], stage: Stage) -> list[dict[str, object]]:
-    """AdamW's groups: matrices, which decay, and vectors, which do not."""
+    """Returns AdamW's parameter groups: matrices, with weight decay, and vectors, without."""
     matrices = [parameter for parameter in trained.values() if parameter.ndim > 1]
     vectors = [parameter for parameter in trained.values() if parameter.ndim <= 1]
     groups = [

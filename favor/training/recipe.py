@@ -1,4 +1,4 @@
-"""Recipes of training: what is trained, on what, how long; read from TOML or JSON."""
+"""Training recipes: what is trained, on what data and for how long; read from TOML or JSON."""
 
 import dataclasses
 import json
@@ -19,15 +19,15 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """Which parts are trained; FAVOR trains what lies between the encoders and the LLM, and the LLM's adapters.
+    """Which parts are trained; FAVOR trains the aligner between encoders and LLM, and the LLM's adapters.
 
     Attributes:
         visual: the ViT and its last norm.
-        image_qformer: InstructBLIP's.
+        image_qformer: InstructBLIP's Q-Former.
         speech: Whisper's encoder.
         sound: BEATs.
         aligner: projections, positions, causal Q-Former and the projection to the LLM.
-        language: the LLM: its adapters alone (``lora``), or all of it.
+        language: the LLM, of which ``lora`` trains the adapters only.
     """
 
     visual: Freedom = "frozen"
@@ -45,11 +45,11 @@ class Parts:
 
 @dataclasses.dataclass(frozen=True)
 class Mix:
-    """How often a batch is of each kind; the numbers are relative to each other.
+    """How often a batch is of each kind, as relative weights.
 
     The first twelve are tasks on their own clips. The rest are mixtures (spec section 6): ``video_foreign`` and
-    ``image_foreign`` show a clip with a sound of another one, ``spoken`` asks whether a spoken text fits an image, and
-    ``text`` is question and answer without any clip, for a language model that starts from nothing.
+    ``image_foreign`` show a clip with the sound of another, ``spoken`` asks whether a spoken text fits an image, and
+    ``text`` is question and answer without any clip, for a language model trained from scratch.
     """
 
     asr: float = 0
@@ -71,7 +71,7 @@ class Mix:
 
     @property
     def kinds(self) -> dict[str, float]:
-        """The kinds that occur, and how likely each is."""
+        """The kinds that occur, with their probabilities."""
         given = {kind: weight for kind, weight in dataclasses.asdict(self).items() if weight > 0}
         return {kind: weight / sum(given.values()) for kind, weight in given.items()}
 
@@ -81,22 +81,22 @@ class Stage:
     """A span of training with its own optimiser.
 
     Attributes:
-        name: in metrics and checkpoints.
-        steps: of the optimiser.
-        parts: which are trained.
+        name: name in metrics and messages.
+        steps: optimiser steps.
+        parts: the parts to train.
         mix: kinds of batches.
-        clips: of a batch.
-        questions: to each clip of it, at most.
-        accumulate: batches of a step.
-        learning_rate: at its highest.
-        warmup: steps in which it rises evenly.
-        decay: how it falls afterwards.
-        final: to which share of the highest.
-        betas: of AdamW.
-        weight_decay: of matrices; vectors have none.
-        clip_norm: the gradient's norm is cut to it.
-        diversity: weight of the diversity loss beside the cross-entropy.
-        dropout: whether the trained parts drop out as they are made to, or "none" where no example comes twice.
+        clips: clips per batch.
+        questions: maximum number of questions per clip.
+        accumulate: batches per step.
+        learning_rate: peak learning rate.
+        warmup: steps of linear warm-up.
+        decay: shape of the decay after warm-up.
+        final: learning rate at the end, as a share of the peak.
+        betas: betas of AdamW.
+        weight_decay: weight decay of matrices; vectors have none.
+        clip_norm: limit to which the gradient's norm is clipped.
+        diversity: weight of the diversity loss relative to the cross-entropy.
+        dropout: "own" for the trained parts' own dropout, or "none", for data in which no example repeats.
         matching: share of the examples of paired video that become an audio-visual matching question.
     """
 
@@ -131,8 +131,8 @@ class Scoring:
     """Scoring on the held-out part of the generated world.
 
     Attributes:
-        clips: how many; 0 for none.
-        every: steps between two scorings; 0 for at the end of each stage only.
+        clips: number of clips; 0 disables scoring.
+        every: steps between scorings; with 0, only the end of each stage is scored.
     """
 
     clips: int = 0
@@ -141,18 +141,18 @@ class Scoring:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A whole training.
+    """A complete training run.
 
     Attributes:
-        model: a preset's name or a model folder: where training starts.
-        stages: one after the other.
+        model: name or folder of the model to start from.
+        stages: stages, run one after another.
         manifests: JSON lines files of real media; the generated world if there are none.
-        seed: of everything that is drawn.
-        precision: of the computation; weights are float32. "auto" is bfloat16 where the device has it.
-        workers: processes that make batches ahead.
-        checkpoint_every: steps.
-        scoring: on held-out clips.
-        unknown: what the source of this recipe does not say, in words.
+        seed: seed of all random draws.
+        precision: precision of the computation; weights are float32. "auto" is bfloat16 where the device supports it.
+        workers: processes that prepare batches in advance.
+        checkpoint_every: steps between checkpoints.
+        scoring: scoring on held-out clips.
+        unknown: notes on what the source of this recipe leaves open.
     """
 
     model: str
@@ -168,11 +168,11 @@ class Recipe:
     def __post_init__(self) -> None:
         names = [stage.name for stage in self.stages]
         if not names or len(set(names)) < len(names):
-            raise ConfigError(f"stages must be there and have different names; got {names}")
+            raise ConfigError(f"needs at least one stage, and distinct names of stages; got {names}")
 
     @property
     def steps(self) -> int:
-        """Of all stages."""
+        """Steps of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     @classmethod
@@ -180,7 +180,7 @@ class Recipe:
         """Reads a recipe.
 
         Raises:
-            ConfigError: if it is no TOML or JSON, has an unknown key or an impossible value.
+            ConfigError: if it cannot be read, is not TOML or JSON, or has an unknown key or an impossible value.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -188,14 +188,14 @@ class Recipe:
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
         except ValueError as error:
-            raise ConfigError(f"{path} is no {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
+            raise ConfigError(f"{path} is not {'JSON' if path.suffix == '.json' else 'TOML'}: {error}") from error
         return read_dataclass(cls, values, str(path))
 
     def starting_from(self, init: str | None) -> Self:
         """Returns the recipe with another model to start from, if one is given.
 
         Raises:
-            FavorError: if there is no model to start from.
+            FavorError: if the model to start from does not exist.
         """
         recipe = self if init is None else dataclasses.replace(self, model=init)
         find_folder(recipe.model)
@@ -207,7 +207,7 @@ class Recipe:
 
 
 def learning_rate(stage: Stage, step: int) -> float:
-    """The learning rate of a step of a stage, counted from 0."""
+    """Returns the learning rate of a step of a stage, counted from 0."""
     if step < stage.warmup:
         return stage.learning_rate * (step + 1) / stage.warmup
     done = (step - stage.warmup) / max(1, stage.steps - stage.warmup)

@@ -1,4 +1,4 @@
-"""Where examples come from: manifests of real media, or the generated world."""
+"""Sources of examples: manifests of real media, or the generated world."""
 
 import dataclasses
 import functools
@@ -19,11 +19,10 @@ from favor.training.examples import TASK_MODALITIES, TASKS, Example
 from favor.training.mixing import ClipExamples, Generator
 
 LARGEST_INDEX = 2**31  # of clips of the generated world
-CLIPS_KEPT = 16  # decoded; enough for the questions to one clip, and for a handful of clips to be learnt by heart
+CLIPS_KEPT = 16  # decoded; enough for the questions about one clip, and to overfit a handful of clips
 
-ClipSpan = tuple[
-    str, float, float, str
-]  # a file, start and end in seconds, and the file whose sound is heard, if another
+# A file, start and end in seconds, and the file whose sound replaces its own, or "".
+ClipSpan = tuple[str, float, float, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +30,13 @@ class ExampleRow:
     """A line of a manifest.
 
     Attributes:
-        uri: of the media file.
-        question: to it.
-        answer: to learn.
+        uri: URI of the media file.
+        question: question about it.
+        answer: answer to learn.
         task: one of ``TASKS``.
-        start: seconds, of the span that is shown.
-        end: seconds; 0 for the end of the file.
-        sound: another media file, whose sound is heard with the picture; such as an image's spoken caption.
+        start: start of the span, in seconds.
+        end: end of the span, in seconds; 0 for the end of the file.
+        sound: another media file whose sound goes with the picture, such as an image's spoken caption.
     """
 
     uri: str
@@ -50,7 +49,7 @@ class ExampleRow:
 
     @property
     def span(self) -> ClipSpan:
-        """What is seen and heard."""
+        """The span that is seen and heard."""
         return self.uri, self.start, self.end, self.sound
 
 
@@ -58,11 +57,11 @@ class ManifestSource:
     """Real media, listed in JSON lines of ``ExampleRow``.
 
     Args:
-        paths: of the manifests.
-        config: of the model, which says how large frames are and which are taken.
+        paths: paths of the manifests.
+        config: configuration of the model, which determines the size and choice of frames.
 
     Raises:
-        FavorError: if a manifest cannot be read, or a line is no row.
+        FavorError: if a manifest cannot be read, is empty, or has an invalid line.
     """
 
     def __init__(self, paths: Sequence[str | Path], config: FavorConfig) -> None:
@@ -72,10 +71,10 @@ class ManifestSource:
             self._rows.setdefault(row.task, {}).setdefault(row.span, []).append(row)
 
     def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[ClipExamples]:
-        """Draws spans, all of which are as likely, and questions to each.
+        """Draws spans uniformly, and questions about each.
 
         Raises:
-            FavorError: if no row is of these tasks, or a file cannot be decoded.
+            FavorError: if no row has one of these tasks, or a file cannot be decoded.
         """
         spans = [(span, rows) for task in tasks for span, rows in self._rows.get(task, {}).items()]
         if not spans:
@@ -103,7 +102,7 @@ def read_examples(path: Path) -> list[ExampleRow]:
     """Reads the rows of a manifest.
 
     Raises:
-        FavorError: if it cannot be read, is empty, or a line is no row; the message names the line.
+        FavorError: if it cannot be read, is empty, or has an invalid line, which the message names.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -119,7 +118,7 @@ def _read_row(line: str, where: str) -> ExampleRow:
     try:
         row = read_dataclass(ExampleRow, json.loads(line), where)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{where} is no JSON: {error}") from error
+        raise ConfigError(f"{where} is not JSON: {error}") from error
     if row.task not in TASKS:
         raise ConfigError(f"{where}: there is no task {row.task!r}; there are {', '.join(TASKS)}")
     return row
@@ -129,7 +128,7 @@ class WorldSource:
     """The training part of the generated world: each draw is a new clip."""
 
     def draw(self, tasks: Sequence[str], clips: int, questions: int, generator: Generator) -> list[ClipExamples]:
-        """Draws clips of one of the tasks each, and questions to each."""
+        """Draws clips, each for one of the tasks, and questions about each."""
         return [self._group(tasks[int(generator.integers(len(tasks)))], questions, generator) for _ in range(clips)]
 
     def _group(self, task: str, questions: int, generator: Generator) -> ClipExamples:
@@ -140,5 +139,5 @@ class WorldSource:
 
 
 def batch_generator(seed: int, stage: int, number: int) -> Generator:
-    """The generator that a batch is drawn from."""
+    """Returns the random generator of a batch."""
     return np.random.default_rng([seed, stage, number])

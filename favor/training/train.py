@@ -1,4 +1,4 @@
-"""One training from recipe to model folder."""
+"""One training run, from recipe to model folder."""
 
 import dataclasses
 import json
@@ -39,21 +39,21 @@ def train(
     overwrite: bool,
     progress: StepReport = lambda position, values, total: None,
 ) -> Path:
-    """Trains, from the last checkpoint on if there is one, and writes the model.
+    """Trains a model, resuming from the last checkpoint if there is one, and writes it.
 
     Args:
-        recipe: what is trained, from what, on what.
+        recipe: the recipe to follow.
         output: folder of checkpoints, records and the model.
         limit: steps after which to stop, or None.
         device: "auto" or "cpu".
-        overwrite: whether to remove what an earlier training left there.
-        progress: told of position, means and number of all steps.
+        overwrite: whether to remove the output of an earlier run.
+        progress: called with the position, the means and the total number of steps.
 
     Returns:
         The model folder.
 
     Raises:
-        FavorError: if a manifest or the model is wrong, or the output belongs to another training.
+        FavorError: if a manifest or the model is invalid, or the output belongs to another recipe.
     """
     accelerator = make_accelerator(recipe.precision, device)
     with accelerator.main_process_first():
@@ -86,7 +86,7 @@ def train(
 
 
 def _facts(recipe: Recipe, position: Position) -> dict[str, Any]:
-    """How the model was made."""
+    """Returns a record of how the model was trained."""
     return {
         "command": shlex.join(["favor", *sys.argv[1:]]),
         "steps": position.total,
@@ -98,7 +98,7 @@ def _facts(recipe: Recipe, position: Position) -> dict[str, Any]:
 
 
 def _write(folder: Path, model: FavorModel, facts: dict[str, Any]) -> None:
-    """Writes the model folder, which appears whole or not at all."""
+    """Writes the model folder atomically."""
     config = dataclasses.replace(model.config, seed=None)
     with staged(folder, replaced=CONFIG) as partial:
         write_folder(model, config, model.prompter, partial, torch.float16)
@@ -106,10 +106,10 @@ def _write(folder: Path, model: FavorModel, facts: dict[str, Any]) -> None:
 
 
 def _check_same(output: Path, recipe: Recipe) -> None:
-    """Makes sure that an output folder is new or belongs to this recipe, and notes the recipe in it.
+    """Checks that an output folder is new or belongs to this recipe, and writes the recipe into it.
 
     Raises:
-        FavorError: if its checkpoints are of another recipe.
+        FavorError: if its checkpoints belong to another recipe.
     """
     noted, values = output / RECIPE, recipe.to_dict()
     if checkpoints.latest(output / CHECKPOINTS) is not None and json.loads(noted.read_text(encoding="utf-8")) != values:
@@ -119,7 +119,7 @@ def _check_same(output: Path, recipe: Recipe) -> None:
 
 
 def _remove(output: Path) -> None:
-    """Removes what a training wrote, and nothing else."""
+    """Removes the output of a training run, and nothing else."""
     for name in (CHECKPOINTS, MODEL, "tensorboard"):
         shutil.rmtree(output / name, ignore_errors=True)
     for name in (RECIPE, "metrics.jsonl"):

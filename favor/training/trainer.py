@@ -25,7 +25,7 @@ from favor.training.recipe import Precision, Recipe, Stage, learning_rate
 from favor.training.sources import batch_generator
 
 CHECKPOINTS = "checkpoints"
-LOG_EVERY = 10  # steps whose means are one record
+LOG_EVERY = 10  # steps averaged in one record
 
 Report = Callable[[Position, dict[str, Any]], object]
 Score = Callable[[FavorModel], dict[str, Any]]
@@ -43,31 +43,31 @@ class Batches(Dataset[list[Example]]):
 
 
 def make_accelerator(precision: Precision, device: str = "auto") -> Accelerator:
-    """Chooses devices and precision; several processes are started by ``accelerate launch``.
+    """Chooses devices and precision; use ``accelerate launch`` for several processes.
 
     Args:
-        precision: "auto" is bfloat16 on a GPU that has it, and float32 elsewhere.
+        precision: "auto" is bfloat16 on a GPU that supports it, and float32 elsewhere.
         device: "auto" or "cpu".
     """
     place = choose_device(device)
     has_bfloat16 = place.type == "cuda" and torch.cuda.is_bf16_supported()
     half = precision == "bfloat16" or (precision == "auto" and has_bfloat16)
-    # A batch of one kind leaves the parts of other kinds without gradient.
+    # A batch of one kind leaves parts that only other kinds use without gradients.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     return Accelerator(mixed_precision="bf16" if half else "no", cpu=place.type == "cpu", kwargs_handlers=[unused])
 
 
 class Trainer:
-    """Trains a model as a recipe says.
+    """A training run that follows a recipe.
 
     Args:
-        recipe: what to do.
-        model: where training starts, or the weights of the last checkpoint are put in.
-        source: of examples.
+        recipe: the recipe to follow.
+        model: model to start from; the weights of the last checkpoint are loaded into it.
+        source: source of examples.
         output: folder of checkpoints and records.
         accelerator: devices and precision.
-        score: scores the model on held-out clips, if it is to be scored.
-        report: told of the means of each few steps.
+        score: scores the model on held-out clips; None for no scoring.
+        report: called with the position and each record.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class Trainer:
         """Trains from the last checkpoint on.
 
         Args:
-            limit: steps of all stages after which to stop, None for all.
+            limit: steps of all stages after which to stop; None for all.
 
         Returns:
-            How far the training is.
+            The position reached.
         """
         checkpoint = checkpoints.latest(self.output / CHECKPOINTS)
         if checkpoint is not None:
@@ -134,7 +134,7 @@ class Trainer:
         batches: Iterator[list[Example]],
         end: int,
     ) -> None:
-        """Runs up to ``LOG_EVERY`` steps and writes down their means."""
+        """Runs up to ``LOG_EVERY`` steps and records their means."""
         before, began, totals = self.position, time.monotonic(), torch.zeros(3)
         count = min(LOG_EVERY - before.total % LOG_EVERY, stage.steps - before.step, end - before.total)
         examples = 0
@@ -165,7 +165,7 @@ class Trainer:
         )
 
     def _backward(self, objective: torch.nn.Module, stage: Stage, batch: list[Example], last: bool) -> torch.Tensor:
-        """Adds the gradients of a batch; processes exchange them with the last one of a step only."""
+        """Accumulates the gradients of a batch; processes exchange them only at the last batch of a step."""
         if last:
             losses = objective(batch)
             self.accelerator.backward((losses.answer + stage.diversity * losses.diversity) / stage.accumulate)
@@ -175,7 +175,7 @@ class Trainer:
         return torch.stack([losses.answer, losses.diversity]).detach().float().cpu()
 
     def _batches(self, number: int, stage: Stage) -> Iterator[list[Example]]:
-        """The batches of this process from the present step on, made ahead by workers."""
+        """Returns the batches of this process from the current step on, prepared in advance by workers."""
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         first, end = (step * stage.accumulate * processes for step in (self.position.step, stage.steps))
         return iter(
@@ -190,12 +190,12 @@ class Trainer:
         )
 
     def _seed(self, step: int) -> int:
-        """Of the dropout of a step."""
+        """Returns the seed of the dropout in a step."""
         key = [self.recipe.seed, self.position.stage, step, self.accelerator.process_index]
         return int(np.random.SeedSequence(key).generate_state(1)[0])
 
     def _keep(self, stage: Stage, optimiser: Any, before: int, stop: bool) -> None:
-        """Writes a checkpoint and scores, when it is time."""
+        """Writes a checkpoint and scores the model, each when due."""
         last, total = stop or self.position.step == stage.steps, self.position.total
         if self.accelerator.is_main_process:
             if last or _passes(self.recipe.checkpoint_every, before, total):
@@ -203,7 +203,7 @@ class Trainer:
                     self.output / CHECKPOINTS, self.model, self.trained, optimiser.optimizer, self.position
                 )
             if self.score is not None and (last or _passes(self.recipe.scoring.every, before, total)):
-                with self.accelerator.autocast():  # frozen parts may be of half precision, trained ones are not
+                with self.accelerator.autocast():  # frozen parts may be in half precision, trained ones are not
                     self._record({"stage": stage.name, "scores": self.score(self.model.eval())})
                 unfreeze(self.model, stage)
         self.accelerator.wait_for_everyone()
@@ -215,7 +215,7 @@ class Trainer:
 
 
 def _passes(every: int, before: int, total: int) -> bool:
-    """Whether a multiple of ``every`` lies between the steps done before and now; 0 has none."""
+    """Returns whether a multiple of ``every`` was reached since ``before``; never for 0."""
     return bool(every) and before // every < total // every
 
 

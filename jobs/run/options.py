@@ -213,7 +213,12 @@ def build_model(
 model_options = OptionGroup(
     "model",
     build_model,
-    click.option("--model", default="favor-mini", show_default=True, help="Name of a model, or a model folder."),
+    click.option(
+        "--model",
+        default="favor-mini",
+        show_default=True,
+        help="Name of a packaged or installed model, or a model folder.",
+    ),
     click.option(
         "--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Maximum length of an answer."
     ),

@@ -8,7 +8,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
+import pyarrow.parquet as pq
 
+from pipeline.output.directory import OutputDirectory
 from pipeline.output.formats import FORMATS, PLAIN, Layout, TableFiles, clear, directory
 from pipeline.output.journal import Journal
 from pipeline.output.tables import TABLES, Table
@@ -33,8 +35,16 @@ def build(journal: Journal, tables: frozenset[str], layout: Layout = PLAIN) -> d
     for name, table in TABLES.items():
         parts = journal.parts(name)
         if name in tables or table.always or parts.files:
-            counts[name] = _write(journal, name, _rows(parts, table, layout.partition_by), layout)
+            schema = journal.schema(name)
+            if table.holds_results and name not in tables:
+                schema = schema.with_metadata(_metadata(journal, parts))
+            counts[name] = _write(journal.storage, name, schema, _rows(parts, table, layout.partition_by), layout)
     return counts
+
+
+def _metadata(journal: Journal, parts: pyarrow.dataset.Dataset) -> dict[bytes, bytes]:
+    """Returns the metadata of the run that made a table; the current run may use another model."""
+    return pq.read_schema(parts.files[-1], filesystem=journal.storage.filesystem).metadata
 
 
 def _rows(parts: pyarrow.dataset.Dataset, table: Table, partition_by: str | None) -> Iterator[pa.Table]:
@@ -60,14 +70,14 @@ def _sorted(parts: pyarrow.dataset.Dataset, order: tuple[str, ...]) -> Iterator[
         yield from database.sql(f"SELECT * FROM parts ORDER BY {', '.join(order)}").to_arrow_reader(ROWS_PER_GROUP)
 
 
-def _write(journal: Journal, table: str, rows: Iterator[pa.Table], layout: Layout) -> int:
+def _write(storage: OutputDirectory, table: str, schema: pa.Schema, rows: Iterator[pa.Table], layout: Layout) -> int:
     """Writes a table's files in all requested formats, removes all others, and returns the number of rows."""
     total = 0
     with contextlib.ExitStack() as stack:
         for format in set(FORMATS) - set(layout.formats):
-            clear(journal.storage, directory(table, format))
+            clear(storage, directory(table, format))
         files = [
-            stack.enter_context(TableFiles(journal.storage, table, journal.schema(table), format, layout.partition_by))
+            stack.enter_context(TableFiles(storage, table, schema, format, layout.partition_by))
             for format in layout.formats
         ]
         for some in rows:

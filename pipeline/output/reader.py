@@ -49,7 +49,7 @@ class OutputReader:
     def report(self) -> dict[str, Any] | None:
         """Returns the report of the last run that was completed, or None if there is none."""
         content = self.storage.read(REPORT_FILE)
-        return None if content is None else _parsed(content, self.storage, REPORT_FILE)
+        return None if content is None else parsed(content, self.storage, REPORT_FILE)
 
     def tables(self) -> tuple[str, ...]:
         """Returns the names of the tables that this output holds."""
@@ -105,7 +105,7 @@ def open_output(uri: str) -> OutputReader:
     content = storage.read(RUN_FILE)
     if content is None:
         raise no_output(storage, RUN_FILE)
-    made = _parsed(content, storage, RUN_FILE)
+    made = parsed(content, storage, RUN_FILE)
     check_schema(made, storage.root)
     return OutputReader(storage, made.get("labels", {}), made["tables"] if "tables" in made else _old_settings(made))
 
@@ -130,7 +130,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator
             yield name, old, new
 
 
-def _parsed(content: bytes, storage: OutputDirectory, name: str) -> dict[str, Any]:
+def parsed(content: bytes, storage: OutputDirectory, name: str) -> dict[str, Any]:
+    """Returns the JSON object in a file of an output.
+
+    Raises:
+        FavorError: if the file does not hold one.
+    """
     try:
         values = json.loads(content)
     except ValueError as error:

@@ -244,7 +244,7 @@ def test_an_output_that_is_there_is_kept(release, imported, tmp_path):
     folder = imported(release)
     mark = (folder / "manifest.json").read_bytes()
     options = release.write()
-    with pytest.raises(FavorError, match="is there already"):
+    with pytest.raises(FavorError, match="already exists"):
         import_release("favor-13b", options, folder, ImportOptions(config=release.untold))
     Path(options["delta"]).write_bytes(b"")
     with pytest.raises(FavorError, match=r"delta\.pt"):
@@ -252,7 +252,7 @@ def test_an_output_that_is_there_is_kept(release, imported, tmp_path):
     assert (folder / "manifest.json").read_bytes() == mark
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letter").write_text("dear")
-    with pytest.raises(FavorError, match=r"holds no config\.json and will not be replaced"):
+    with pytest.raises(FavorError, match=r"has no config\.json and will not be replaced"):
         import_release("favor-13b", options, tmp_path / "home", ImportOptions(overwrite=True))
 
 

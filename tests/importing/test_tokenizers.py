@@ -60,7 +60,7 @@ def test_tokenizers_of_another_kind_are_refused(tmp_path, change):
     proto = sentencepiece_model_pb2.ModelProto.FromString(MODEL.read_bytes())
     change(proto)
     (tmp_path / "tokenizer.model").write_bytes(proto.SerializeToString())
-    with pytest.raises(FavorError, match=r"tokenizer\.model is no tokenizer of Llama"):
+    with pytest.raises(FavorError, match=r"tokenizer\.model is not a tokenizer of Llama"):
         language_tokenizer(tmp_path / "tokenizer.model")
 
 

@@ -55,5 +55,5 @@ def test_rows_of_large_parquet_files_are_numbered_throughout(tmp_path):
 
 def test_what_is_no_parquet_file_is_refused(tmp_path):
     (tmp_path / "m.parquet").write_text(json.dumps(ROWS[0]))
-    with pytest.raises(FavorError, match=r"m\.parquet is no Parquet file"):
+    with pytest.raises(FavorError, match=r"m\.parquet is damaged or not a Parquet file"):
         told(tmp_path / "m.parquet")

@@ -276,6 +276,20 @@ def test_a_later_question_is_added_to_the_same_output(archive, tmp_path):
     assert "captions/ (1) answers/ (1)" in printed
 
 
+def test_two_models_fill_two_tables_of_one_output(archive, untrained_folder, tmp_path):
+    film, other = archive / "film.mp4", ["--model", untrained_folder]
+    favor("caption", film, "-o", tmp_path, *SHORT)
+    favor("transcribe", film, "-o", tmp_path, *other, "--max-new-tokens", 2)
+    captions, transcripts = table(tmp_path, "captions"), table(tmp_path, "transcripts")
+    assert list(captions.window_id) == list(transcripts.window_id)
+    assert (set(captions.model), set(transcripts.model)) == ({"favor-mini"}, {str(untrained_folder)})
+    notes = [pq.read_schema(tmp_path / name / "part-00000.parquet").metadata for name in ("captions", "transcripts")]
+    assert [json.loads(note[b"favor"])["model"]["card"]["trained"] for note in notes] == [True, False]
+    assert "transcripts: generation.max_new_tokens 2, now 8" in favor(
+        "transcribe", film, "-o", tmp_path, *other, *SHORT, status=1
+    )
+
+
 def test_sounds_and_pictures_are_media_too(tmp_path, write_clip):
     write_clip(tmp_path / "tone.wav", 1.5, video=None, audio="pcm_s16le", sample_rate=8000, layout="mono")
     write_clip(tmp_path / "still.png", 0.1, video="png", audio=None, format="image2")

@@ -79,7 +79,7 @@ def told(*arguments):
         (["no_uri.csv"], ["no_uri.csv, line 2: 'uri' is missing, empty"]),
         (["clash.jsonl"], ["clash.jsonl: the tables have a column 'text' of their own; rename it"]),
         (["list.jsonl"], ["list.jsonl, line 1: 'tags' is ['a', 'b'], a list; labels are text"]),
-        (["noise.parquet"], ["noise.parquet is no Parquet file"]),
+        (["noise.parquet"], ["noise.parquet is damaged or not a Parquet file"]),
         (["film.mp4", "--sample", "0%"], ["'0%' is not a share such as 1%"]),
         (["film.mp4", "--sample", "2"], ["'2' is not a share such as 1%"]),
         (["film.mp4", "--sample", "101%"], ["'101%' is not a share"]),

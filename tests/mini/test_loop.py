@@ -33,7 +33,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(tmp_path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         run(20, tmp_path / "cut", until=11)
     got = run(20, tmp_path / "cut")
-    assert "going on after 8 steps" in capsys.readouterr().out
+    assert "resuming after 8 steps" in capsys.readouterr().out
     assert all(torch.equal(one, other) for one, other in zip(got, expected, strict=True))
     assert not list(tmp_path.iterdir())
 

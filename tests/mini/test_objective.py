@@ -100,7 +100,7 @@ def test_a_few_steps_on_one_batch_lower_all_that_it_costs(tiny, batch_of, joined
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        costs.append([measures[name][0].item() for name in ("told", "perceived")])
+        costs.append([measures[name][0].item() for name in ("answers", "perception")])
     assert costs[-1][0] < 0.7 * costs[0][0]
     assert costs[-1][1] < 0.9 * costs[0][1]
 

@@ -64,7 +64,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(teach, tmp_path, monk
         with pytest.raises(KeyboardInterrupt):
             teach(tmp_path / "cut", 4)
     teach(tmp_path / "cut", 4)
-    assert "going on after 2 steps" in capsys.readouterr().out
+    assert "resuming after 2 steps" in capsys.readouterr().out
     whole, cut = load(tmp_path / "whole"), load(tmp_path / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
     whole, cut = load_beside(tmp_path / "whole"), load_beside(tmp_path / "cut")

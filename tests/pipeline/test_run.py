@@ -113,3 +113,20 @@ def test_what_is_refused_throws_nothing_away(output):
     assert json.loads(output.read(RUN_FILE)) == before
     claimed(output, CAPTIONS, overwrite=True)
     assert output.read("journal", "captions", "part.parquet") is None
+
+
+def test_starting_anew_leaves_no_table_of_before_but_what_is_not_ours(output):
+    claimed(output, CAPTIONS)
+    output.write(b"rows", TRANSCRIPTS, "part-00000.parquet")
+    output.write(b"rows", "jsonl", TRANSCRIPTS, "part-00000.jsonl")
+    output.write(b"film", "media", "film.mp4")
+    claimed(output, CAPTIONS, overwrite=True)
+    assert not output.list(TRANSCRIPTS, suffix="")
+    assert not output.list("jsonl", suffix="")
+    assert output.read("media", "film.mp4") == b"film"
+
+
+def test_a_file_of_settings_that_is_no_json_is_named(output):
+    output.write(b"{", RUN_FILE)
+    with pytest.raises(FavorError, match=f"{RUN_FILE} is not JSON"):
+        claimed(output, CAPTIONS)

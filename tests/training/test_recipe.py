@@ -27,13 +27,13 @@ def test_what_the_paper_does_not_say_is_marked():
     ("text", "message"),
     [
         ("model = 'm'", "lacks 'stages'"),
-        ("model = 'm'\nstages = []", "stages must be there"),
+        ("model = 'm'\nstages = []", "needs at least one stage"),
         ("model = 'm'\nsteps = 3\nstages = []", "has no key 'steps'; it knows model, stages"),
         ("model = 'm'\n[[stages]]\nname = 'a'\nsteps = 0\nmix = { vqa = 1 }", "stage a: steps is 0"),
         ("model = 'm'\n[[stages]]\nname = 'a'\nsteps = 1", "stage a: mix is empty"),
         ("model = 'm'\n[[stages]]\nname = 'a'\nsteps = 1\nmix = { vqa = 1, smell = 1 }", "has no key 'smell'"),
         ("model = 'm'\n[[stages]]\nname = 'a'\nsteps = 1\ndecay = 'fast'", "'fast'; it must be one of linear, cosine"),
-        ("model = ", "is no TOML"),
+        ("model = ", "is not TOML"),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_named(tmp_path, text, message):

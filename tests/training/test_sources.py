@@ -36,7 +36,7 @@ def test_a_task_that_no_line_has_is_named(manifest):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("{", "line 2 is no JSON"),
+        ("{", "line 2 is not JSON"),
         (json.dumps({"uri": "a.mp4"}), "line 2 lacks 'question'"),
         (json.dumps({**ROW, "end_s": 3}), "line 2 has no key 'end_s'"),
         (json.dumps({**ROW, "task": "smell"}), "line 2: there is no task 'smell'"),

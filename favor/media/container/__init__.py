@@ -1,1 +1,1 @@
-"""An open file: its streams, its packets and its length."""
+"""Reading an open media file's streams, packets and length."""

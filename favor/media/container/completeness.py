@@ -1,15 +1,15 @@
-"""Whether a file has been cut short, told from the sizes that its outermost structure declares."""
+"""Detecting truncated files from the sizes declared in their outermost structure."""
 
 import os
 from typing import BinaryIO
 
-BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"pnot"})  # with which mp4 may begin
+BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"styp", b"pnot"})  # first boxes of mp4 files
 EBML = b"\x1a\x45\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"
 
 
 def is_cut_short(file: BinaryIO) -> bool | None:
-    """Returns whether the file is shorter than it says; None if it does not say."""
+    """Returns whether the file is shorter than it declares; None if it does not declare a size."""
     size = file.seek(0, os.SEEK_END)
     head = _at(file, 0, 64)
     if head[4:8] in BOXES:
@@ -22,7 +22,7 @@ def is_cut_short(file: BinaryIO) -> bool | None:
 
 
 def holds_one_segment(file: BinaryIO) -> bool:
-    """Returns whether a Matroska file ends where its first segment does, so that nothing is joined to it."""
+    """Returns whether a Matroska file ends with its first segment, so that no other file is appended to it."""
     size = file.seek(0, os.SEEK_END)
     return _segment_end(_at(file, 0, 64)) == size
 
@@ -33,27 +33,27 @@ def _at(file: BinaryIO, position: int, count: int) -> bytes:
 
 
 def _boxes_cut_short(file: BinaryIO, size: int) -> bool:
-    """Walks the boxes of an mp4: a length and a name, then 64 bits of length where the first is 1."""
+    """Walks the boxes of an mp4: a 32-bit length and a name, then a 64-bit length if the first is 1."""
     position = 0
     while position + 8 <= size:
         head = _at(file, position, 16)
         length = int.from_bytes(head[:4])
         if length == 1:
             length = int.from_bytes(head[8:16])
-        if length < 8:  # 0: up to the end of the file
+        if length < 8:  # 0 means up to the end of the file
             return False
         position += length
     return position > size
 
 
 def _segment_cut_short(head: bytes, size: int) -> bool | None:
-    """Compares the length of a Matroska segment with the file's."""
+    """Compares the length of a Matroska segment with the file's size."""
     end = _segment_end(head)
     return None if end is None else end > size
 
 
 def _segment_end(head: bytes) -> int | None:
-    """Returns where the first segment of a Matroska file ends; None if it does not say."""
+    """Returns where the first segment of a Matroska file ends; None if it does not declare its length."""
     position = 4
     length, position = _variable_length(head, position)
     position += length or 0
@@ -64,7 +64,7 @@ def _segment_end(head: bytes) -> int | None:
 
 
 def _variable_length(head: bytes, position: int) -> tuple[int | None, int]:
-    """Reads a number of EBML, None where it says "unknown"; returns also where it ends."""
+    """Reads an EBML number, None for "unknown"; returns it and the position after it."""
     if position >= len(head) or not head[position]:
         return None, position
     width = 9 - head[position].bit_length()

@@ -1,4 +1,4 @@
-"""How long a file is: what its header says where that is true, else what its packets say."""
+"""The length of a file, from its header if that is correct, otherwise from its packets."""
 
 import contextlib
 import math
@@ -18,20 +18,25 @@ from favor.media.container.packets import ReadPosition
 
 STILL_DURATION_MS = 500  # one time step of the model
 TOLERANCE = Fraction(1)  # s by which a header may differ from the packets: rounding, and the codecs' run-up
-CREDIBLE = 4  # times longer than its packets last may a file claim to be, where nothing tells whether it was cut short
-# Formats without a duration in their header; libavformat guesses it from the bit rate, or the first and last times.
+CREDIBLE = 4  # the largest ratio of declared to measured length that is believed if truncation cannot be detected
+# Formats without a duration in their header; libavformat guesses it from the bit rate or the first and last times.
 GUESSED_DURATIONS = frozenset({"mp3", "aac", "ac3", "eac3", "dts", "amr", "h264", "hevc", "mpegvideo", "m4v"})
 GUESSED_DURATIONS |= {"mpeg", "mpegts", "nut", "ogg"}
 
 
 def duration_ms(container: InputContainer, uri: str, opener: Opener) -> int:
-    """Returns how long an open file is, rounded up so that nothing is lost; it leaves the container anywhere.
+    """Returns the length of an open file, rounded up so that nothing is lost; may change the container's position.
 
-    The header is believed if packets end where it says. A file that was cut short is as long as it was meant to be, so
-    that what is missing is noticed. The opener opens it once more where all of it must be read.
+    The header is believed if the packets end where it says. A truncated file keeps its declared length, so that the
+    missing part is noticed.
+
+    Args:
+        container: the open file.
+        uri: its name.
+        opener: opens it again if all of it must be read.
 
     Raises:
-        MediaError: ``no_times`` if nothing in the file says when it is to be played.
+        MediaError: ``no_times`` if the file contains no times.
     """
     if opening.is_still(container):
         return STILL_DURATION_MS
@@ -46,7 +51,7 @@ def duration_ms(container: InputContainer, uri: str, opener: Opener) -> int:
 
 
 def declared_duration(container: InputContainer) -> Fraction | None:
-    """Returns how many seconds of picture and sound the header promises, or None where it promises nothing."""
+    """Returns the length of picture and sound declared in the header, in seconds, or None if none is declared."""
     if container.format.name in GUESSED_DURATIONS:
         return None
     zero, ends = opening.time_zero(container), []
@@ -63,7 +68,7 @@ def declared_duration(container: InputContainer) -> Fraction | None:
 
 
 def measured_duration(uri: str, opener: Opener = opening.open_stored) -> Fraction:
-    """Returns how many seconds of picture and sound a file holds, by reading all of it without decoding."""
+    """Returns the length of picture and sound in a file, in seconds, by reading all of it without decoding."""
     with opening.open_container(uri, opener) as container:
         zero = opening.time_zero(container)
         streams = opening.films(container)
@@ -78,13 +83,13 @@ def measured_duration(uri: str, opener: Opener = opening.open_stored) -> Fractio
 
 
 def cut_short(uri: str, opener: Opener) -> bool | None:
-    """Returns whether a file is shorter than its structure says; None if that does not say."""
+    """Returns whether a file is shorter than its structure declares; None if that declares no size."""
     with opening.open_bytes(uri, opener) as file:
         return is_cut_short(file)
 
 
 def _ends_at(container: InputContainer, declared: Fraction) -> bool:
-    """Whether the last packets of a file are where its header says."""
+    """Returns whether the last packets of a file are where its header says."""
     zero, progress = opening.time_zero(container), ReadPosition(Fraction(0), Fraction(1))
     try:
         container.seek(math.floor((declared + zero - 2 * TOLERANCE) * av.time_base))

@@ -1,4 +1,4 @@
-"""The packets of an open file from any time on, in the file's order."""
+"""Reading the packets of an open file from any time on, in file order."""
 
 import functools
 from collections.abc import Iterator
@@ -15,26 +15,26 @@ from favor.media.clock import Clock
 from favor.media.container.joins import JoinedClock, is_joined
 from favor.media.container.opening import RAW_FORMATS, Opener
 
-RUN_UP_MS = 1000  # read before the time that is asked for: sound codecs take some packets to settle
-FAR_MS = 60_000  # before the time asked for: the picture has ended or stands, and the sound need not be read
-MP4 = "mov,mp4,m4a,3gp,3g2,mj2"  # the format that starts each stream where it should after seeking by any of them
-SEEK_MARGINS_MS = (RUN_UP_MS, 10_000, 60_000)  # before that time, where to look for a keyframe
+RUN_UP_MS = 1000  # read before the requested time, because audio codecs need some packets to settle
+FAR_MS = 60_000  # beyond this distance, the picture has ended or is static, and the sound in between is not read
+MP4 = "mov,mp4,m4a,3gp,3g2,mj2"  # the format in which seeking by one stream positions all of them correctly
+SEEK_MARGINS_MS = (RUN_UP_MS, 10_000, 60_000)  # how long before the requested time to look for a keyframe
 
 Time = TypeVar("Time", int, Fraction)
 
-ALONE = 60  # s from all other packets, beyond which a packet's time is wrong
+ALONE = 60  # s; a packet's time further than this from all others is wrong
 
 
 class ReadPosition(Generic[Time]):
-    """How far reading has got.
+    """How far a file has been read.
 
     Args:
-        start: where it begins.
-        second: how long a second is.
+        start: the time at which reading starts, from time zero on.
+        second: the length of a second, in the same unit.
 
     Attributes:
-        reached: the end of the furthest packet but one, from time zero on, since a single packet may err wildly.
-        furthest: the same of the furthest packet.
+        reached: the end of the second-furthest packet, from time zero on, since a single packet's time may be wrong.
+        furthest: the end of the furthest packet.
     """
 
     def __init__(self, start: Time, second: Time) -> None:
@@ -44,24 +44,24 @@ class ReadPosition(Generic[Time]):
 
     @property
     def believed(self) -> Time:
-        """The end of the furthest packet, unless it lies alone far from all others."""
+        """The end of the furthest packet, ignoring one that is far from all others."""
         return self.furthest if self.furthest - self.reached <= self._alone else self.reached
 
     def pass_by(self, end: Time) -> None:
-        """Notes the end of a packet, from time zero on."""
+        """Records the end of a packet, from time zero on."""
         self.reached = max(self.reached, min(end, self.furthest))
         self.furthest = max(end, self.furthest)
 
 
 class PacketSource:
-    """Packets of the chosen streams; iterating goes on where the last iteration stopped.
+    """The packets of selected streams; iteration continues where the last iteration stopped.
 
     Args:
         container: the open file.
         uri: its name.
-        opener: opens it once more.
-        streams: the chosen ones, the picture first.
-        clock: the file's.
+        opener: opens it again.
+        streams: the selected streams, video first.
+        clock: the file's clock.
     """
 
     def __init__(
@@ -73,18 +73,18 @@ class PacketSource:
         self._streams = streams
         self._clock = clock
         self._packets: Iterator[Packet] = JoinedClock()(container.demux(streams))
-        self._landed = 0  # where the last seek has led
+        self._landed = 0  # the position of the last seek, in ticks
 
     def __iter__(self) -> Iterator[Packet]:
         return self._packets
 
     def seek(self, start_ms: int) -> bool:
-        """Goes to a keyframe from which the picture at ``start_ms`` can be decoded, and the sound with some run-up.
+        """Seeks to a keyframe from which the picture at ``start_ms`` can be decoded, and the sound with some run-up.
 
         Returns:
-            Whether the place has changed: not for a time near the file's start, nor in a format that cannot seek, nor
-            where time begins anew within the file, for then one time stands for several places.
-            Reading on gets there in both cases, provided that nothing later has been read yet.
+            Whether the position has changed: not for a time near the file's start, nor in a format that cannot seek,
+            nor in a file whose timestamps restart, because there a time is ambiguous. In either case, reading on
+            reaches the time, provided that nothing later has been read yet.
         """
         moved = False
         for margin in (*SEEK_MARGINS_MS, start_ms):
@@ -104,7 +104,7 @@ class PacketSource:
 
     def _jump(self, target_ms: int, stream: Stream) -> bool:
         if self._container.format.name in RAW_FORMATS:
-            return False  # libavformat would go somewhere
+            return False  # libavformat would seek to an arbitrary position
         target = self._clock.timestamp(stream.index, self._clock.milliseconds(max(target_ms, 0)))
         try:
             self._container.seek(target, stream=stream)
@@ -114,7 +114,7 @@ class PacketSource:
         return True
 
     def _decodable_at(self, start: int) -> bool:
-        """Whether a keyframe comes before ``start``, or the file's end: MPEG-TS seeks to packets of any kind."""
+        """Returns whether a keyframe, or the file's end, comes before ``start``: MPEG-TS seeks to any packet."""
         head: list[Packet] = []
         decodable = True
         for packet in self._packets:

@@ -1,1 +1,1 @@
-"""What is in a corpus: patterns and manifests become media files."""
+"""The contents of a corpus: finding media files from patterns and manifests."""

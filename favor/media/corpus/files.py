@@ -1,11 +1,11 @@
-"""Media files: what they are called and who they are."""
+"""Media files, their identities, and windows of them."""
 
 import dataclasses
 import hashlib
 
 
 def digest(*parts: object) -> str:
-    """Returns a stable 128-bit hexadecimal name for the parts, the same on every machine."""
+    """Returns a stable 128-bit hexadecimal digest of the parts, the same on every machine."""
     return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
@@ -15,13 +15,13 @@ Labels = tuple[tuple[str, Label], ...]
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What the corpus wants of a file, and what a manifest says about it.
+    """The part of a file that belongs to the corpus, and the manifest's values for it.
 
     Attributes:
-        start_ms: the first millisecond that is wanted, on the file's presentation clock.
-        end_ms: the first millisecond that is not wanted any more; None is the file's end.
-        prompt: replaces the prompt of captions.
-        labels: the manifest's id, language and further columns, by name; every row about this entry carries them.
+        start_ms: the first millisecond of the part, on the file's presentation clock.
+        end_ms: the first millisecond after the part; None for the file's end.
+        prompt: a prompt that replaces the caption prompt.
+        labels: the manifest's id, language and further columns, by name; every row about this entry includes them.
     """
 
     start_ms: int = 0
@@ -31,12 +31,12 @@ class Entry:
 
     @property
     def entry_id(self) -> str | None:
-        """Tells the entries of one file apart, by their spans and ids; None for a whole file without an id."""
+        """An identifier that differs between the entries of a file; None for a whole file without an id."""
         wanted = (self.start_ms, self.end_ms, self.label("id"))
         return None if wanted == (0, None, None) else digest(*wanted)
 
     def label(self, name: str) -> Label:
-        """Returns what the manifest says in a column, or None."""
+        """Returns the manifest's value in a column, or None if it has none."""
         return next((value for known, value in self.labels if known == name), None)
 
 
@@ -45,12 +45,12 @@ WHOLE_FILE = Entry()
 
 @dataclasses.dataclass(frozen=True)
 class NamedFile:
-    """A file that a manifest names; nobody has looked yet whether there is one.
+    """A file named in a manifest, whose existence has not been checked.
 
     Attributes:
         uri: a local path or any fsspec URL.
-        entry: what is wanted of it.
-        row: the manifest and the number of the row.
+        entry: the part of it that belongs to the corpus.
+        row: the manifest and the row's number.
     """
 
     uri: str
@@ -65,8 +65,8 @@ class MediaFile:
     Attributes:
         uri: a local path or any fsspec URL.
         bytes: the file's size.
-        version: what changes when the content does: an etag, a generation or a modification time.
-        entry: what is wanted of it; no part of its identity.
+        version: a value that changes with the content: an etag, a generation or a modification time.
+        entry: the part of it that belongs to the corpus; does not affect its identity.
     """
 
     uri: str

@@ -1,4 +1,4 @@
-"""Corpus patterns (files, directories, globs, on any filesystem) become media files."""
+"""Listing the media files that corpus patterns (files, directories and globs, on any filesystem) match."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ MEDIA_SUFFIXES = frozenset(
     )
     for suffix in kind.split()
 )
-# What filesystems call the thing that changes when a file does, the surest first.
+# The names that filesystems give to a file's version, the most reliable first.
 VERSION_KEYS = ("etag", "ETag", "generation", "mtime", "LastModified", "last_modified", "updated", "created")
 HTTP = ("http://", "https://")
 NO_LISTING = "http servers do not list directories: name the files in a manifest (.jsonl, .csv or .parquet)"
@@ -31,28 +31,28 @@ GLOB_CHARACTERS = "*?["
 
 @dataclasses.dataclass(frozen=True)
 class Unlisted:
-    """A name in the corpus that leads to no media file, and why."""
+    """A name in the corpus with no media file, and the reason."""
 
     uri: str
     error: OSError | MediaError
 
 
 def absolute_uri(path: str) -> str:
-    """Returns the URI by which the tables know a file: local paths become absolute, URLs stay as they are."""
+    """Returns the URI that identifies a file in tables: local paths become absolute, URLs are unchanged."""
     return path if "://" in path and not path.startswith("file://") else str(LocalFileSystem._strip_protocol(path))
 
 
 def list_media(pattern: str) -> Iterator[MediaFile | Unlisted]:
-    """Lists the media files that a pattern names, without holding the list in memory.
+    """Lists the media files that match a pattern, without holding the list in memory.
 
-    A file named outright or by a glob is taken whatever its name is; directories are searched, at any depth, for the
-    suffixes of ``MEDIA_SUFFIXES``.
+    A file that the pattern names or matches is listed whatever its suffix; directories are searched, at any depth, for
+    files with the suffixes in ``MEDIA_SUFFIXES``.
 
     Args:
         pattern: a file, a directory or a glob; a local path or any fsspec URL.
 
     Yields:
-        Media files, and an ``Unlisted`` for every directory or oddly named thing that leads to none.
+        Media files, and an ``Unlisted`` for a directory that cannot be read, has no media files, or is named like one.
 
     Raises:
         FileNotFoundError: if nothing has this name or matches this glob.
@@ -68,11 +68,11 @@ def list_media(pattern: str) -> Iterator[MediaFile | Unlisted]:
 
 
 def look_up(named: NamedFile) -> MediaFile:
-    """Finds the file that a manifest names.
+    """Finds a file named in a manifest.
 
     Raises:
-        MediaError: ``directory``.
-        FileNotFoundError: if there is none.
+        MediaError: ``directory`` if it is a directory, ``unsupported_store``.
+        FileNotFoundError: if it does not exist.
         OSError: if the store cannot be reached.
     """
     fs, path = find_store(named.uri)
@@ -83,11 +83,11 @@ def look_up(named: NamedFile) -> MediaFile:
 
 
 def _match(pattern: str) -> Iterator[tuple[fsspec.AbstractFileSystem, dict[str, Any], str]]:
-    """Yields what a pattern names directly: filesystem, entry, and the tail of a chained URL."""
+    """Yields the direct matches of a pattern: the filesystem, its entry, and the rest of a chained URL."""
     fs, path = find_store(pattern)
     chain = "::" + pattern.split("::", 1)[1] if "::" in pattern else ""
     try:
-        yield fs, file_info(fs, path), chain  # a name may hold brackets, so the name itself comes before the glob
+        yield fs, file_info(fs, path), chain  # a file's name may contain brackets, so try it before globbing
     except FileNotFoundError:
         if not any(character in path for character in GLOB_CHARACTERS):
             return
@@ -111,7 +111,7 @@ def _expand(fs: fsspec.AbstractFileSystem, info: dict[str, Any], chain: str) -> 
 
 
 def _search(fs: fsspec.AbstractFileSystem, root: str, chain: str) -> Iterator[MediaFile | Unlisted]:
-    """Walks a directory; a directory that cannot be read, or poses as a media file, is said so."""
+    """Walks a directory; directories that are unreadable or named like a media file are reported as ``Unlisted``."""
     unreadable: list[OSError] = []
     for parent, directories, files in fs.walk(root, detail=True, on_error=unreadable.append):
         for error in unreadable:

@@ -1,4 +1,4 @@
-"""Manifests: files that name the media of a corpus, one in each row, with spans and labels."""
+"""Manifests: files that name the media of a corpus, one per row, with spans and labels."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ from favor.media.corpus.files import Entry, Label, NamedFile
 from favor.media.corpus.listing import Unlisted, absolute_uri
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
-HEAD_ROWS = 1000  # these decide the labels' types; what is wrong with one of them stops a run before it starts
+HEAD_ROWS = 1000  # these rows determine the labels' types; an error in one of them stops a run before it starts
 ENTRY_COLUMNS = ("uri", "start", "end", "prompt")
 TEXT_LABELS = ("id", "language")
 LABEL_TYPES = ("str", "int", "float", "bool")
@@ -38,10 +38,10 @@ Kinds = dict[str, str]  # the labels and their types, by the names of ``LABEL_TY
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What the first rows of a manifest say about the rest.
+    """The properties of a manifest found in its first rows.
 
     Attributes:
-        label_types: the labels that its rows carry.
+        label_types: the labels in its rows and their types.
         whole: whether these are all of its rows.
     """
 
@@ -50,21 +50,21 @@ class Head:
 
 
 def is_manifest(pattern: str) -> bool:
-    """Whether a corpus argument is a manifest rather than media."""
+    """Returns whether a corpus argument is a manifest rather than media."""
     return pattern.split("::", 1)[0].lower().endswith(SUFFIXES)
 
 
 def read_head(path: str) -> Head:
     """Checks the first rows of a manifest and finds its labels.
 
-    A Parquet file says the types of its columns, the values of JSON lines have types, and a CSV file holds text.
+    A Parquet file declares its columns' types, values in JSON lines are typed, and all values in a CSV file are text.
 
     Args:
-        path: of the manifest; local or any fsspec URL.
+        path: the manifest; a local path or any fsspec URL.
 
     Raises:
-        FavorError: if the manifest or one of these rows is wrong; the message has the row's number.
-        OSError: if it cannot be read.
+        FavorError: if the manifest or one of these rows is invalid; the message includes the row's number.
+        OSError: if the manifest cannot be read.
     """
     rows = list(itertools.islice(read_rows(path), HEAD_ROWS + 1))
     if not rows:
@@ -93,15 +93,15 @@ def read_manifest(path: str, label_types: Mapping[str, str]) -> Iterator[NamedFi
     """Reads a manifest row by row.
 
     Args:
-        path: of the manifest; local or any fsspec URL. URIs in it that are relative start at its directory.
-        label_types: the labels of its rows, as `read_head` has found them.
+        path: the manifest; a local path or any fsspec URL. Relative URIs in it are relative to its directory.
+        label_types: the labels and their types, as returned by `read_head`.
 
     Yields:
-        What each row names, and ``bad_manifest_row`` for a row that is wrong.
+        The file that each row names, or an ``Unlisted`` with ``bad_manifest_row`` for an invalid row.
 
     Raises:
-        FavorError: if it is no manifest.
-        OSError: if it cannot be read.
+        FavorError: if the file is not in the format that its name implies.
+        OSError: if the manifest cannot be read.
     """
     manifest = absolute_uri(path)
     for number, values in read_rows(path):
@@ -137,7 +137,7 @@ def _labels(values: Values | RowError) -> list[tuple[str, Any]]:
 
 
 def _kind(name: str, value: Any, before: str) -> str:
-    """The type of a label after one more value; empty as long as there is none."""
+    """Returns a label's type, updated for one more value; empty if no value has been seen."""
     if value is None:
         return before
     kind = type(value).__name__
@@ -156,10 +156,10 @@ def _named(values: Values | RowError, manifest: str, number: int, label_types: M
     assert isinstance(values, dict)
     uri = _text(values, "uri")
     if uri is None or "\0" in uri:
-        raise RowError("'uri' is missing, empty or no name; it names a media file")
+        raise RowError("'uri' is missing, empty or invalid; it must name a media file")
     start, end = _milliseconds(values, "start") or 0, _milliseconds(values, "end")
     if end is not None and end <= start:
-        raise RowError(f"'end' is {values['end']!r}, which does not lie behind 'start', {values.get('start') or 0!r}")
+        raise RowError(f"'end' is {values['end']!r}, which is not after 'start', {values.get('start') or 0!r}")
     return NamedFile(
         _resolved(uri, manifest), Entry(start, end, _text(values, "prompt"), labels), f"{manifest}#{number}"
     )
@@ -188,7 +188,7 @@ def _text(values: Values, name: str) -> str | None:
 
 
 def _milliseconds(values: Values, name: str) -> int | None:
-    """Reads seconds and rounds them to the nearest millisecond; a number with a point means the decimal it shows."""
+    """Reads seconds and rounds them to the nearest millisecond; floats count as the decimals they are written as."""
     value = values.get(name)
     if value is None or value == "":
         return None
@@ -202,7 +202,7 @@ def _milliseconds(values: Values, name: str) -> int | None:
 
 
 def _resolved(uri: str, manifest: str) -> str:
-    """The URI by which the tables know a file that a manifest names."""
+    """Returns the URI that identifies, in tables, a file named in a manifest."""
     if "://" in uri or uri.startswith("/"):
         return absolute_uri(uri)
     first, chained, rest = manifest.partition("::")

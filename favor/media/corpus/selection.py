@@ -1,4 +1,4 @@
-"""Which files of a corpus are taken: not the excluded ones, a sample, the first few."""
+"""Selecting files of a corpus: by exclusion, by sampling, and up to a limit."""
 
 import dataclasses
 import fnmatch
@@ -12,15 +12,15 @@ from favor.structs import SignedInt
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """A choice among the files of a corpus, the same in every process and in every order.
+    """A selection of the files of a corpus, the same in every process and in any order.
 
     Attributes:
-        exclude: globs of what is left out. Each is compared with every run of whole names in a URI: ``*.wav``, the
-            directory ``trailers`` with all that is in it, ``films/*/raw``; a ``*`` matches slashes too.
-        share: how many of the others are taken, from 0 to 1. Whether a file is taken depends on its URI alone, so the
-            sample of a corpus that grows only grows, and a larger share holds all of a smaller one.
-        seed: another one takes other files.
-        limit: how many files, or rows of manifests, are taken at most, in the order of the corpus.
+        exclude: globs of files to exclude. Each is matched against all sequences of whole names in a URI: ``*.wav``,
+            the directory ``trailers`` with everything in it, ``films/*/raw``; a ``*`` matches slashes too.
+        share: the fraction of the remaining files to take, from 0 to 1. It depends only on a file's URI whether it is
+            taken, so adding files never removes any from the sample, and a larger share includes all of a smaller one.
+        seed: the seed of the sample.
+        limit: the most files, or rows of manifests, to take, in the order of the corpus.
     """
 
     exclude: tuple[str, ...] = ()
@@ -29,15 +29,15 @@ class Selection:
     limit: int | None = None
 
     def excludes(self, uri: str) -> bool:
-        """Whether a glob leaves the file out."""
+        """Returns whether a glob excludes the file."""
         return any(_matches(uri, glob) for glob in self.exclude)
 
     def takes(self, uri: str) -> bool:
-        """Whether the file is neither excluded nor left out of the sample."""
+        """Returns whether the file is in the sample and not excluded."""
         return not self.excludes(uri) and (self.share >= 1 or self._rank(uri) < self.share)
 
     def _rank(self, uri: str) -> float:
-        """A number from 0 to 1, spread evenly over the URIs."""
+        """Maps a URI to a number from 0 to 1, uniformly distributed over all URIs."""
         digest = hashlib.blake2b(f"{self.seed}\x1f{uri}".encode(), digest_size=8).digest()
         return int.from_bytes(digest) / (1 << 64)
 
@@ -46,16 +46,16 @@ EVERYTHING = Selection()
 
 
 class Seen:
-    """The entries of a corpus that have come up; only two numbers of each are kept."""
+    """The entries of a corpus seen so far; only two numbers are stored for each."""
 
     def __init__(self) -> None:
         self._contents: dict[int, int] = {}
 
     def is_new(self, item: MediaFile | NamedFile | Unlisted) -> bool:
-        """Whether something comes up for the first time; a manifest may say more of a file than a directory does.
+        """Returns whether an item is seen for the first time.
 
         Raises:
-            MediaError: ``bad_manifest_row`` if it came up before with another prompt or other labels.
+            MediaError: ``bad_manifest_row`` if a manifest's item was seen before with another prompt or other labels.
         """
         entry = WHOLE_FILE if isinstance(item, Unlisted) else item.entry
         known = len(self._contents)
@@ -63,7 +63,7 @@ class Seen:
         if before != hash(entry) and entry != WHOLE_FILE:
             raise MediaError(
                 "bad_manifest_row",
-                f"{item.uri} came up before with the same span and id, but with another prompt or other columns; "
+                f"{item.uri} was listed before with the same span and id, but with another prompt or other columns; "
                 "give such rows different ids",
             )
         return len(self._contents) > known

@@ -1,1 +1,1 @@
-"""Probing and decoding in a process of its own."""
+"""Probing and decoding in a separate process."""

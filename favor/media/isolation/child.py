@@ -1,8 +1,8 @@
-"""The process that decodes: whatever a file does to libav, it does it here. Started by `favor.media.isolation.decoder`.
+"""The decoding process, started by `favor.media.isolation.decoder`, which confines any damage by a file to itself.
 
-It imports PyAV and NumPy only, and PySceneDetect when it looks for scenes. It reads requests from its standard input
-and answers on its standard output. Local files it opens itself; the bytes of others it asks for, so that credentials
-and connections stay where they are.
+It imports only PyAV and NumPy, and PySceneDetect when it looks for scenes. It reads requests from its standard input
+and writes replies to its standard output. It opens local files itself but requests the bytes of others from its parent
+process, so that credentials and connections stay there.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from favor.structs import read_dataclass
 
 
 class Channel:
-    """The way to the process that this one decodes for."""
+    """The connection to the parent process."""
 
     def __init__(self, requests: BinaryIO, replies: BinaryIO) -> None:
         self._requests = requests
@@ -38,7 +38,7 @@ class Channel:
         self._reported = bytes_read()
 
     def send(self, header: Header, parts: Any = ()) -> None:
-        """Answers, and says how many bytes were read since the last answer that was no question for more of them."""
+        """Sends a reply; unless it requests bytes, it includes the number of bytes read since the last such reply."""
         if header["reply"] != "read":
             before, self._reported = self._reported, bytes_read()
             header = {**header, "bytes_read": self._reported - before}
@@ -48,7 +48,7 @@ class Channel:
         """Waits for a request.
 
         Raises:
-            EOFError: when nobody is there any more.
+            EOFError: if the parent process has closed the connection.
         """
         return wire.receive(self._fill)
 
@@ -61,20 +61,20 @@ class Channel:
 
 
 def bytes_read() -> int:
-    """Returns how many bytes this process has read so far, from local files or from the other process.
+    """Returns how many bytes this process has read so far, from local files and from its parent.
 
-    The system counts them, since libav reads by itself; requests are among them, but they are small. Only Linux counts:
-    elsewhere it is 0.
+    The operating system counts them, because libav reads files itself; requests are included, but they are small.
+    Always 0 except on Linux.
     """
     try:
-        with open("/proc/self/io", "rb", buffering=0) as file:  # noqa: PTH123 - once for each answer, so it is cheap
-            return int(file.read(200).split()[1])  # "rchar: ", what read() has returned
+        with open("/proc/self/io", "rb", buffering=0) as file:  # noqa: PTH123 - cheap, as it is read for each reply
+            return int(file.read(200).split()[1])  # "rchar: ", the bytes returned by read()
     except OSError:
         return 0
 
 
 class AskedFile(io.RawIOBase):
-    """A file whose bytes the other process reads."""
+    """A file whose bytes are read by the parent process."""
 
     def __init__(self, channel: Channel, size: int) -> None:
         self._channel = channel
@@ -82,24 +82,24 @@ class AskedFile(io.RawIOBase):
         self._position = 0
 
     def seekable(self) -> bool:
-        """It can be."""
+        """Returns True."""
         return True
 
     def readable(self) -> bool:
-        """It can be."""
+        """Returns True."""
         return True
 
     def tell(self) -> int:
-        """Where the next byte comes from."""
+        """Returns the position of the next byte."""
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Goes elsewhere, as files do."""
+        """Moves to another position and returns it."""
         self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Asks for bytes."""
+        """Requests up to ``size`` bytes, all remaining ones if it is negative."""
         left = max(0, self._size - self._position)
         size = left if size < 0 else min(size, left)
         if not size:
@@ -111,39 +111,39 @@ class AskedFile(io.RawIOBase):
 
 
 def serve(channel: Channel) -> None:
-    """Answers requests until nobody asks any more."""
+    """Serves requests until the parent process closes the connection."""
     calls = {"probe": serve_probe, "scenes": serve_scenes, "windows": serve_windows}
     while True:
         request, _ = channel.receive()
         if request["call"] not in calls:
-            continue  # the end of a pass that has ended by itself
+            continue  # "stop", for a pass that has already ended
         try:
             calls[request["call"]](channel, request, source_opener(channel, request))
-        except Exception as error:  # archives are hostile: what PyAV or NumPy raise on odd files has no end
+        except Exception as error:  # files may be hostile: PyAV and NumPy can raise anything on them
             channel.send(error_reply(error))
 
 
 def serve_probe(channel: Channel, request: Header, opener: Opener) -> None:
-    """Answers with what the header of a file says."""
+    """Replies with the properties of a file."""
     info = probe.probe(MediaFile(**request["media"]), request["audio_track"], opener)
     channel.send({"reply": "info", "info": dataclasses.asdict(info)})
 
 
 def serve_windows(channel: Channel, request: Header, opener: Opener) -> None:
-    """Answers with one clip for each ``next`` that follows."""
+    """Replies with one clip to each following ``next``."""
     needs = read_dataclass(ClipNeeds, request["needs"], "needs")
     clips = decode.decode_windows(request["uri"], request["spans"], needs, request["audio_track"], opener)
     serve_replies(channel, map(wire.pack_clip, clips))
 
 
 def serve_scenes(channel: Channel, request: Header, opener: Opener) -> None:
-    """Answers with one span for each ``next`` that follows."""
+    """Replies with one span to each following ``next``."""
     spans = cuts.find_scene_spans(request["uri"], request["part"], request["window_ms"], opener)
     serve_replies(channel, (({"reply": "span", "start_ms": start, "end_ms": end}, ()) for start, end in spans))
 
 
 def serve_replies(channel: Channel, replies: Iterator[tuple[Header, Any]]) -> None:
-    """Makes and sends one reply for each ``next``."""
+    """Computes and sends one reply for each ``next``, until a ``stop`` or the last one."""
     channel.send({"reply": "ready"})
     while (following := channel.receive()[0])["call"] == "next":
         set_alarm(following["deadline"])
@@ -155,7 +155,7 @@ def serve_replies(channel: Channel, replies: Iterator[tuple[Header, Any]]) -> No
 
 
 def error_reply(error: Exception) -> Header:
-    """Makes an error into a message; of one that nobody has foreseen, the traceback is all that is known."""
+    """Encodes an error as a message; for unexpected errors, only the traceback says what happened."""
     arguments: list[Any] = []
     kind = type(error).__name__
     if isinstance(error, MediaError):
@@ -170,7 +170,7 @@ def error_reply(error: Exception) -> Header:
 
 
 def source_opener(channel: Channel, request: Header) -> Opener:
-    """Returns what opens the file that a request names."""
+    """Returns the opener for the file named in a request."""
 
     @contextlib.contextmanager
     def opener(uri: str) -> Iterator[Any]:
@@ -180,28 +180,32 @@ def source_opener(channel: Channel, request: Header) -> Opener:
 
 
 def set_alarm(deadline: float) -> None:
-    """Ends this process, even inside libav, if it lives long after the other should have ended it."""
+    """Schedules the end of this process, even inside libav, long after its parent should have killed it."""
     signal.alarm(int(2 * deadline) + 600)
 
 
 def exit_with_parent(requests: int) -> None:
-    """Ends this process, even inside libav, as soon as nobody holds the other end of its input any more.
+    """Ends this process, even inside libav, as soon as the other end of its input is closed.
 
     Args:
-        requests: the descriptor of the pipe.
+        requests: the file descriptor of the input pipe.
     """
     poll = select.poll()
-    poll.register(requests, 0)  # a hang-up is told without being asked for
+    poll.register(requests, 0)  # a hang-up is always reported
     poll.poll()
     os._exit(0)
 
 
 def run_child(memory_bytes: int) -> None:
-    """Serves standard input and output within a limit of address space."""
+    """Serves requests on standard input and output, with a limited address space.
+
+    Args:
+        memory_bytes: the limit of the address space.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints must not break into the messages
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # printed text must not end up between the messages
     threading.Thread(target=exit_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
     with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         serve(Channel(sys.stdin.buffer, replies))

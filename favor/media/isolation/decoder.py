@@ -1,4 +1,4 @@
-"""Decoding in a process of its own, so that a crash, an endless loop or a flood of memory takes down nothing else."""
+"""Decoding in separate processes, so that crashes, endless loops and excessive memory use affect nothing else."""
 
 import builtins
 import contextlib
@@ -27,7 +27,7 @@ from favor.structs import to_json
 CHILD_COMMAND = (sys.executable, "-m", "favor.media.isolation.child")
 MEMORY_BYTES = 4 << 30  # of address space; 17 pictures of 16384x8192 do not fit, those of any common film do
 BASE_DEADLINE = 60.0  # s for opening a file and for a picture
-DEADLINE_PER_SECOND = 4.0  # s for each second of a window: 4K films on a busy machine stay far below
+DEADLINE_PER_SECOND = 4.0  # s for each second of a window; 4K films on a busy machine take much less
 
 Ask = Callable[[Header, float], tuple[Header, Any]]  # a request and its deadline -> the reply
 _T = TypeVar("_T")
@@ -35,23 +35,23 @@ LOGGER = logging.getLogger(__name__)
 
 
 class CrashLog:
-    """The deaths on each file; two are enough to tell what is wrong.
+    """The deaths of decoding processes on each file, and which window or file is to blame.
 
-    The first may have been an accident, so its window is tried again, after all others of the pass. What the process
-    dies on next is to blame. If that is the same window, the window is a failure, and the only one. If it is another
-    one, the file is: it is put aside, and every window that is left is a failure for which no process is started.
+    The first death may be accidental, so its window is retried after all others of the pass. The second death decides:
+    if it is on the same window, only this window fails. If it is on another one, the file is put aside, and all
+    remaining windows fail without starting a process.
     """
 
     def __init__(self) -> None:
         self._crashes: dict[str, list[tuple[Span, ChildDeathError]]] = {}
 
     def record(self, uri: str, span: Span, death: ChildDeathError) -> MediaError | None:
-        """Notes a death; returns the window's failure, or None if it is to be tried again.
+        """Records a death; returns the window's failure, or None if it should be retried.
 
         Args:
             uri: the file.
-            span: the window that was to be decoded.
-            death: of the process.
+            span: the window that was being decoded.
+            death: how the process died.
         """
         deaths = self._crashes.setdefault(uri, [])
         deaths.append((span, death))
@@ -60,25 +60,25 @@ class CrashLog:
         return self.verdict(uri) or MediaError(death.code, f"{uri}: {death}")
 
     def verdict(self, uri: str) -> MediaError | None:
-        """Returns the failure of all windows of a file that has been put aside, or None if it has not."""
+        """Returns the failure of all remaining windows of a file that was put aside, or None if it was not."""
         deaths = self._crashes.get(uri, [])
         if len({span for span, _ in deaths}) < 2:
             return None
         _, last = deaths[-1]
-        return MediaError(last.code, f"{uri}: {last}; put aside, since it has killed the decoder {len(deaths)} times")
+        return MediaError(last.code, f"{uri}: {last}; put aside, because it has killed the decoder {len(deaths)} times")
 
 
 class IsolatedDecoder:
-    """Probes and decodes files in processes of their own, which are kept for the next file.
+    """A prober and decoder of files in separate processes, which are reused for further files.
 
-    It can be used from several threads; each gets a process for as long as it needs one. The processes end when it is
-    closed, when nobody holds it any more, or with the process that they work for.
+    It can be used from several threads; each has a process to itself while it needs one. The processes end when the
+    decoder is closed or garbage-collected, or when their parent process ends.
 
     Args:
-        command: how to start such a process.
-        memory_bytes: how much address space each may have.
-        base_deadline: seconds for opening a file.
-        deadline_per_second: seconds for each second of a window, on top.
+        command: the command that starts such a process.
+        memory_bytes: the address space limit of each process.
+        base_deadline: seconds allowed for opening a file.
+        deadline_per_second: additional seconds allowed for each second of a window.
     """
 
     def __init__(
@@ -98,24 +98,24 @@ class IsolatedDecoder:
         weakref.finalize(self, self._pool.close)
 
     def __reduce__(self) -> tuple[type["IsolatedDecoder"], tuple[Any, ...]]:
-        return IsolatedDecoder, self._settings  # another process has processes of its own
+        return IsolatedDecoder, self._settings  # a copy in another process starts its own processes
 
     def probe(self, media: MediaFile, audio_track: int | None = None) -> MediaInfo:
-        """Does what `favor.media.probe.probe` does.
+        """Does the same as `favor.media.probe.probe`.
 
         Raises:
-            MediaError: what that raises; ``decoder_crashed``, ``decoder_timeout`` or ``out_of_memory`` for a file whose
-                header kills the process twice; ``undecodable`` for an error that nobody has foreseen.
+            MediaError: whatever that raises; ``decoder_crashed``, ``decoder_timeout`` or ``out_of_memory`` for a file
+                that kills the process twice; ``undecodable`` for an unexpected error.
             OSError: if the file cannot be found or read.
         """
         request = {"call": "probe", "media": dataclasses.asdict(media), "audio_track": audio_track}
         return self._again(media.uri, lambda: self._probe(media.uri, request))
 
     def scene_spans(self, uri: str, part: Span, window_ms: int) -> list[Span]:
-        """Does what `favor.media.scenes.cuts.scene_spans` does.
+        """Does the same as `favor.media.scenes.cuts.find_scene_spans`.
 
         Raises:
-            MediaError: as `probe` does.
+            MediaError: as for `probe`.
             OSError: if the file cannot be found or read.
         """
         request = {"call": "scenes", "uri": uri, "part": part, "window_ms": window_ms}
@@ -128,13 +128,13 @@ class IsolatedDecoder:
         needs: ClipNeeds,
         audio_track: int | None = None,
     ) -> Iterator[tuple[Span, Clip | Exception]]:
-        """Does what `favor.media.decode.decode_windows` does, and goes on behind the windows that fail.
+        """Does the same as `favor.media.decode.decode_windows`, but continues after windows that fail.
 
         Yields:
-            Each span once, with its clip or with what went wrong: a ``MediaError`` (what that raises;
-            ``decoder_crashed``, ``decoder_timeout`` or ``out_of_memory`` by the law of `CrashLog`;
-            ``undecodable`` for an error that nobody has foreseen), or one of ``sources.READ_ERRORS``. They come in
-            their order, but one on which the process has died is tried again at the end.
+            Each span once, with its clip or its error: a ``MediaError`` (whatever that raises; ``decoder_crashed``,
+            ``decoder_timeout`` or ``out_of_memory`` by the rules of `CrashLog`; ``undecodable`` for an unexpected
+            error), or one of ``sources.READ_ERRORS``. The spans are in order, except that one on which the process
+            died is retried at the end.
         """
         request: Header = {"call": "windows", "uri": uri, "needs": to_json(needs), "audio_track": audio_track}
         left, again = deque(spans), deque[Span]()
@@ -154,20 +154,20 @@ class IsolatedDecoder:
                 else:
                     again.append(span)
             except (MediaError, *sources.READ_ERRORS) as error:
-                yield left.popleft(), error  # the next pass seeks behind it
+                yield left.popleft(), error  # the next pass starts after this window
 
     def take_bytes_read(self) -> int:
-        """Returns how many bytes of files the processes have read since the last call; 0 where none are counted."""
+        """Returns the bytes that the processes have read from files since the last call; 0 except on Linux."""
         with self._lock:
             count, self._bytes_read = self._bytes_read, 0
         return count
 
     def close(self) -> None:
-        """Ends all processes, those that work as soon as they are done."""
+        """Ends all idle processes now, and busy ones as soon as they finish."""
         self._pool.close()
 
     def _again(self, uri: str, action: Callable[[], _T]) -> _T:
-        """Does something once more if the process dies of it, which may have been an accident."""
+        """Runs an action, and once more if the process dies, which may be accidental."""
         with contextlib.suppress(ChildDeathError):
             return action()
         try:
@@ -197,7 +197,7 @@ class IsolatedDecoder:
 
     @contextlib.contextmanager
     def _session(self, uri: str, request: Header) -> Iterator[tuple[Ask, Header]]:
-        """Opens a file in a process; yields how to ask it more, and the reply to the request."""
+        """Sends a request about a file to a process; yields a function for further requests, and the first reply."""
         with sources.open_source(uri) as source, self._pool.borrow() as child:
             path = source if isinstance(source, str) else None
             size = None if path else source.seek(0, os.SEEK_END)
@@ -215,7 +215,7 @@ class IsolatedDecoder:
 
 
 def _error(uri: str, kind: str, arguments: list[Any], traceback: str, **_: Any) -> Exception:
-    """Makes an error of what `favor.media.isolation.child.describe` has made."""
+    """Decodes an error encoded by `favor.media.isolation.child.error_reply`."""
     if kind == "MediaError":
         return MediaError(*arguments)
     error = getattr(builtins, kind, None)
@@ -224,5 +224,5 @@ def _error(uri: str, kind: str, arguments: list[Any], traceback: str, **_: Any) 
     LOGGER.info("%s", traceback)
     return MediaError(
         "undecodable",
-        f"{uri}: decoding it ended in an error that was not foreseen, {traceback.strip().splitlines()[-1]}",
+        f"{uri}: decoding it ended in an unexpected error, {traceback.strip().splitlines()[-1]}",
     )

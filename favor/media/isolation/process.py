@@ -1,6 +1,6 @@
-"""The processes that decode, seen from the one they decode for; what each does is in `favor.media.isolation.child`.
+"""The parent's side of the decoding processes; their own side is `favor.media.isolation.child`.
 
-They are started by ``exec``, for a forked one inherits the locks of threads that do not exist in it.
+They are started with ``exec``, because a forked process inherits locks held by threads that do not exist in it.
 """
 
 import contextlib
@@ -17,20 +17,20 @@ from typing import Any
 from favor.media.isolation import wire
 from favor.media.isolation.wire import Header
 
-PIPE_BYTES = 1 << 20  # as large as Linux lets anyone have
+PIPE_BYTES = 1 << 20  # the largest size that Linux allows any user
 DECODER_CRASHED, TIMEOUT, OUT_OF_MEMORY_CODE = DEATHS = (
     "decoder_crashed",
     "decoder_timeout",
     "out_of_memory",
 )  # codes of failures
-IN_PASS = frozenset({"ready", "clip"})  # replies after which the next window may be asked for
+IN_PASS = frozenset({"ready", "clip"})  # replies after which the next window may be requested
 
 
 class ChildDeathError(Exception):
-    """A process has crashed, had to be killed, or has no memory left.
+    """The crash of a process, its timeout, or its running out of memory.
 
     Attributes:
-        code: for the failure.
+        code: the failure's code, one of ``DEATHS``.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -39,11 +39,11 @@ class ChildDeathError(Exception):
 
 
 class Child:
-    """One process that decodes.
+    """One decoding process.
 
     Args:
-        command: how to start it; the memory limit is added.
-        memory_bytes: how much address space it may have.
+        command: the command that starts it; the memory limit is appended.
+        memory_bytes: its address space limit.
     """
 
     def __init__(self, command: Sequence[str], memory_bytes: int) -> None:
@@ -56,22 +56,22 @@ class Child:
         self._requests, self._replies = self._process.stdin, self._process.stdout
         self._poll = select.poll()
         self._poll.register(self._replies, select.POLLIN)
-        self._waits, self._in_pass = True, False  # for the next request; for the next window
+        self._waits, self._in_pass = True, False  # whether it waits for the next request; for the next window
         self._enlarge_pipe()
 
     def ask(self, request: Header, deadline: float, source: Any = None) -> tuple[Header, Any]:
-        """Sends a request and waits for the reply, serving the process the bytes that it asks for meanwhile.
+        """Sends a request and waits for the reply, meanwhile sending the process the bytes that it requests.
 
         Args:
-            request: what to do.
-            deadline: seconds that the process may take, without those that reading takes.
-            source: the file whose bytes it may ask for.
+            request: the request's header.
+            deadline: seconds that the process may take, excluding the time to read those bytes.
+            source: the file whose bytes it may request.
 
         Returns:
-            The header of the reply, which may be about an error, and the bytes behind it.
+            The header of the reply, which may be an error, and the bytes after it.
 
         Raises:
-            ChildDeathError: if it crashes, or has to be killed.
+            ChildDeathError: if it crashes, misses the deadline or runs out of memory.
         """
         left = deadline
         self._waits = self._in_pass = False
@@ -85,13 +85,13 @@ class Child:
             source.seek(header["offset"])
             self._send({"call": "bytes"}, [source.read(header["size"])])
         if header.get("kind") == "MemoryError":
-            raise ChildDeathError(OUT_OF_MEMORY_CODE, "decoding it needs more memory than it may have")
+            raise ChildDeathError(OUT_OF_MEMORY_CODE, "decoding it needs more memory than allowed")
         self._in_pass = header["reply"] in IN_PASS
         self._waits = not self._in_pass
         return header, content
 
     def finish_pass(self) -> bool:
-        """Ends a pass that is under way; returns whether the process now waits for the next request."""
+        """Stops the current pass, if any; returns whether the process now waits for the next request."""
         if self._in_pass:
             with contextlib.suppress(ChildDeathError):
                 self._send({"call": "stop"})
@@ -99,7 +99,7 @@ class Child:
         return self._waits
 
     def kill(self) -> None:
-        """Ends the process, whatever it is doing."""
+        """Kills the process, whatever it is doing."""
         self._process.kill()
         self._process.wait()
         self._requests.close()
@@ -132,16 +132,16 @@ class Child:
         if sys.platform == "linux":
             import fcntl
 
-            with contextlib.suppress(OSError):  # a limit of the user; it only costs time
+            with contextlib.suppress(OSError):  # the user's limit is lower; a small pipe is only slower
                 fcntl.fcntl(self._replies, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 class Pool:
-    """Processes that are kept for the next file; each thread that asks gets one of its own.
+    """A pool of processes that are reused for further files; each is lent to one thread at a time.
 
     Args:
-        command: how to start one.
-        memory_bytes: how much address space each may have.
+        command: the command that starts one.
+        memory_bytes: the address space limit of each.
     """
 
     def __init__(self, command: Sequence[str], memory_bytes: int) -> None:
@@ -154,7 +154,7 @@ class Pool:
 
     @contextlib.contextmanager
     def borrow(self) -> Iterator[Child]:
-        """Lends a process; it is kept afterwards, unless it may be busy or broken."""
+        """Lends a process; afterwards it returns to the pool, unless it may be busy or broken."""
         child = self._take()
         try:
             yield child
@@ -163,7 +163,7 @@ class Pool:
                 child.kill()
 
     def close(self) -> None:
-        """Ends all processes that wait for work; those that are lent end when they come back."""
+        """Ends all idle processes; those that are lent end when they are returned."""
         with self._lock:
             idle, self._idle, self._closed = self._idle, [], True
         for child in idle if self._owner == os.getpid() else ():
@@ -171,7 +171,7 @@ class Pool:
 
     def _take(self) -> Child:
         with self._lock:
-            if self._owner != os.getpid():  # forked: the processes belong to the other one
+            if self._owner != os.getpid():  # forked: the pooled processes belong to the original process
                 self._idle, self._owner = [], os.getpid()
             if self._idle:
                 return self._idle.pop()

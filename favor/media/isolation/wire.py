@@ -1,4 +1,4 @@
-"""Messages between the process that decodes and the one it decodes for: a JSON header, then raw bytes."""
+"""Messages between the decoding process and its parent: a JSON header, then raw bytes."""
 
 import json
 import struct
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from favor.media.clip import Clip
 
-LENGTHS = struct.Struct(">IQ")  # of the header and of the bytes behind it
+LENGTHS = struct.Struct(">IQ")  # of the header and of the bytes after it
 Read = Callable[[memoryview], None]  # fills a buffer, or raises EOFError at the end of the stream
 Header = dict[str, Any]
-FACTS = ("still", "sample_rate", "audio_start")  # about a clip, beside its arrays
+FACTS = ("still", "sample_rate", "audio_start")  # a clip's fields other than its arrays
 
 
 def send(stream: BinaryIO, header: Header, parts: Sequence[Any] = ()) -> None:
     """Writes a message.
 
     Args:
-        stream: where to.
-        header: anything that JSON can hold.
-        parts: buffers to follow, one behind the other.
+        stream: the stream to write to.
+        header: a header of JSON values.
+        parts: the buffers that follow it, in order.
     """
     text = json.dumps(header).encode()
     views = [memoryview(part).cast("B") for part in parts]
@@ -33,7 +33,7 @@ def send(stream: BinaryIO, header: Header, parts: Sequence[Any] = ()) -> None:
 
 
 def receive(read: Read) -> tuple[Header, NDArray[np.uint8]]:
-    """Reads a message.
+    """Reads a message and returns its header and the bytes after it.
 
     Raises:
         EOFError: if the stream ends.
@@ -51,7 +51,7 @@ def _exactly(read: Read, size: int) -> NDArray[np.uint8]:
 
 
 def pack_clip(clip: Clip) -> tuple[Header, list[Any]]:
-    """Makes the header and the parts of a message about a clip; the widest numbers first, so that all are aligned."""
+    """Encodes a clip as the header and parts of a message, with the widest types first so that all are aligned."""
     frames, audio = clip.frames, clip.audio
     shape, samples = None if frames is None else frames.shape, None if audio is None else len(audio)
     facts = {name: getattr(clip, name) for name in FACTS}
@@ -61,7 +61,7 @@ def pack_clip(clip: Clip) -> tuple[Header, list[Any]]:
 
 
 def unpack_clip(header: Header, content: NDArray[np.uint8]) -> Clip:
-    """Makes a clip of what `pack_clip` has made; its arrays share the message's memory."""
+    """Decodes a clip encoded by `pack_clip`; its arrays share the message's memory."""
     frames = frame_times = audio = None
     start = 0
     if header["frames"]:

@@ -1,1 +1,1 @@
-"""Packets become windows of frames and sound."""
+"""Decoding packets into windows of frames and sound."""

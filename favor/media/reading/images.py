@@ -1,4 +1,4 @@
-"""Choosing and scaling the frames of a window."""
+"""Scaling and orienting the frames of a window."""
 
 from fractions import Fraction
 from typing import Any, cast
@@ -16,7 +16,7 @@ Image = NDArray[np.uint8]
 
 
 def _unnamed(kind: Any, number: int) -> Any:
-    """Names side data that PyAV has no name for, such as EXIF; without one it could read none of a frame's."""
+    """Names side data unknown to PyAV, such as EXIF; otherwise PyAV could not read any of a frame's side data."""
     member = object.__new__(kind)
     member._name_, member._value_ = f"UNNAMED_{number}", number
     return member
@@ -26,10 +26,10 @@ Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment, method-assign
 
 
 def display_matrix(frame: VideoFrame) -> NDArray[np.int32]:
-    """Returns how the file wants a frame shown: (2, 2), the identity where it does not say.
+    """Returns the display matrix of a frame: (2, 2), by default the identity.
 
-    Row ``[a, b]`` says where a step to the right in the coded picture leads on the screen, ``[c, d]`` where a step
-    down leads; both in screen coordinates, x to the right and y down.
+    Row ``[a, b]`` is the direction on the screen of a step to the right in the coded picture, ``[c, d]`` that of a
+    step down; both in screen coordinates, x to the right and y down.
     """
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
@@ -38,11 +38,11 @@ def display_matrix(frame: VideoFrame) -> NDArray[np.int32]:
 
 
 def upright(image: Image, matrix: NDArray[np.int32]) -> Image:
-    """Returns an image as it is meant to be seen, turned by quarters and mirrored as the display matrix says.
+    """Returns an image in its intended orientation, rotated and mirrored by its display matrix.
 
     Args:
         image: (H, W, 3) as coded.
-        matrix: (2, 2) of `display_matrix`; other angles are taken to the nearest quarter.
+        matrix: (2, 2) from `display_matrix`; angles are rounded to the nearest quarter turn.
     """
     (a, b), (c, d) = matrix
     if abs(b) > abs(a):
@@ -51,7 +51,7 @@ def upright(image: Image, matrix: NDArray[np.int32]) -> Image:
 
 
 def clockwise_degrees(matrix: NDArray[np.int32]) -> int:
-    """Returns the turn that brings a picture upright: 0, 90, 180 or 270 degrees clockwise, mirroring left aside."""
+    """Returns the clockwise rotation that makes a picture upright, ignoring mirroring: 0, 90, 180 or 270 degrees."""
     (a, b), (_, d) = matrix
     if abs(b) > abs(a):
         return 90 if b > 0 else 270
@@ -59,10 +59,10 @@ def clockwise_degrees(matrix: NDArray[np.int32]) -> int:
 
 
 class Display:
-    """How the pictures of one stream are shown: in which shape, and turned and mirrored in which way.
+    """The shape and orientation in which the pictures of one stream are displayed.
 
     Args:
-        pixel_aspect: how wide a coded pixel is for its height.
+        pixel_aspect: the ratio of a coded pixel's width to its height.
     """
 
     def __init__(self, pixel_aspect: Fraction = Fraction(1)) -> None:
@@ -70,17 +70,17 @@ class Display:
         self._matrix: NDArray[np.int32] | None = None
 
     def matrix(self, frame: VideoFrame) -> NDArray[np.int32]:
-        """Returns the stream's display matrix, which any of its frames tells."""
-        if self._matrix is None:  # read once: PyAV keeps a frame whose side data was read until cycles are collected
+        """Returns the stream's display matrix, read from any of its frames."""
+        if self._matrix is None:  # read once, because reading side data keeps a frame alive until cycles are collected
             self._matrix = display_matrix(frame)
         return self._matrix
 
     def coded_size(self, frame: VideoFrame, size: FrameSize | None) -> tuple[int, int]:
-        """Returns the width and height to which a frame is scaled before it is turned.
+        """Returns the width and height to which a frame is scaled before it is rotated.
 
         Args:
-            frame: as decoded.
-            size: of the upright image; None for the frame's own in square pixels, with as many rows as it is coded in.
+            frame: a decoded frame.
+            size: the size of the upright image; None for the frame's own in square pixels, with as many rows as coded.
         """
         width, height = max(1, round(frame.width * self._pixel_aspect)), frame.height
         if size is None:
@@ -92,14 +92,15 @@ class Display:
 
 
 class FrameScaler:
-    """Turns the decoded frames of a window into upright RGB images, all of the size of the first.
+    """Converts the decoded frames of a window to upright RGB images, all of the first one's size.
 
-    Each is scaled in one step. The fields of an interlaced frame blend when it is scaled down. The matrix and range of
-    colours are honoured. HDR keeps its curve and looks pale, for libswscale needs seconds in each pass to undo it.
+    Each is scaled in one step. The fields of an interlaced frame blend when it is scaled down. The colour matrix and
+    range are respected. HDR keeps its transfer curve and looks pale, because libswscale takes seconds per pass to undo
+    it.
 
     Args:
-        size: of the images; None for that of the picture.
-        display: how the pictures of the stream are shown.
+        size: the size of the images; None for the picture's own.
+        display: how the pictures of the stream are displayed.
     """
 
     def __init__(self, size: FrameSize | None, display: Display) -> None:
@@ -109,7 +110,7 @@ class FrameScaler:
         self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> Image:
-        """Returns (H, W, 3) uint8."""
+        """Returns the image, (H, W, 3) uint8."""
         self._size = self._size or self._display.coded_size(frame, self._rule)
         scaled = self._reformatter.reformat(frame, *self._size, "rgb24", interpolation="BICUBIC")
         return upright(scaled.to_ndarray().astype(np.uint8, copy=False), self._display.matrix(frame))

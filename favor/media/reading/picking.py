@@ -1,4 +1,4 @@
-"""Choosing the frames of a window, by either of two rules."""
+"""Choosing the frames of a window by one of two rules."""
 
 from fractions import Fraction
 from typing import Protocol
@@ -15,10 +15,10 @@ Frames = tuple[Image, NDArray[np.float64]]  # (T, H, W, 3) and (T,) seconds from
 
 
 class FramePicker(Protocol):
-    """Collects the frames of one window from all that are on display in it, offered in the order of their times.
+    """A collector of one window's frames from all that are on display in it, offered in order of time.
 
-    A window in which no frame begins shows the one that is still on display when it starts: the end of a file a few
-    milliseconds past a whole number of windows, or a slide that stands for minutes.
+    A window in which no frame begins gets the frame that is still on display when it starts, such as at the end of a
+    file a few milliseconds past a whole number of windows, or during a slide shown for minutes.
 
     Attributes:
         full: whether no later frame can belong to the window.
@@ -27,21 +27,21 @@ class FramePicker(Protocol):
     full: bool
 
     def offer(self, time: int, frame: VideoFrame) -> None:
-        """Looks at a frame that is presented at ``time``; only what is chosen is converted."""
+        """Offers a frame that is presented at ``time``; it is converted only if it is chosen."""
 
     def frames(self) -> Frames | None:
-        """Returns the chosen frames, or None without any."""
+        """Returns the chosen frames, or None if there are none."""
 
 
 class EvenPicker:
-    """The rule "even": the first frame at or after each step of time.
+    """The rule "even": the first frame at or after each time step.
 
     Args:
         start: when the window begins, in ticks.
-        end: when it ends.
-        second: ticks in a second.
-        scale: makes a frame into an image.
-        rate: steps a second.
+        end: when it ends, in ticks.
+        second: ticks per second.
+        scale: converts a frame to an image.
+        rate: time steps per second.
     """
 
     def __init__(self, start: int, end: int, second: int, scale: FrameScaler, rate: Fraction) -> None:
@@ -51,10 +51,10 @@ class EvenPicker:
         self._collected = _Collected(second, scale)
 
     def offer(self, time: int, frame: VideoFrame) -> None:
-        """Shows a frame in the slots that wait for it, if any; only then is it converted.
+        """Puts a frame in the unfilled slots up to its time; it is converted only if there are any.
 
         Args:
-            time: when it is presented, in ticks of the file.
+            time: when it is presented, in ticks of the file's clock.
             frame: the decoded frame, on display in the window.
         """
         since, filled = time - self._start, len(self._collected)
@@ -63,19 +63,19 @@ class EvenPicker:
         self.full = time >= self._end or len(self._collected) == self._slots
 
     def frames(self) -> Frames | None:
-        """Returns (T, H, W, 3) images and their (T,) times in seconds from the window's start, None without any."""
+        """Returns (T, H, W, 3) images and their (T,) times in seconds from the window's start, or None without any."""
         return self._collected.frames()
 
 
 class NativePicker:
-    """The rule "even" at the rate of the file: every frame, each at its own time.
+    """The rule "even" at the file's own rate: every frame, each at its own time.
 
     Args:
         start: when the window begins, in ticks.
-        end: when it ends.
-        second: ticks in a second.
-        scale: makes a frame into an image.
-        max_frames: the most frames; of a window that has more, so many are taken at equal steps. None for any number.
+        end: when it ends, in ticks.
+        second: ticks per second.
+        scale: converts a frame to an image.
+        max_frames: the most frames; if a window has more, this many are taken at equal steps. None for any number.
     """
 
     def __init__(self, start: int, end: int, second: int, scale: FrameScaler, max_frames: int | None) -> None:
@@ -87,7 +87,7 @@ class NativePicker:
             self._steps = EvenPicker(start, end, second, scale, Fraction(max_frames * second, end - start))
 
     def offer(self, time: int, frame: VideoFrame) -> None:
-        """Takes a frame that begins in the window."""
+        """Takes a frame if it begins in the window."""
         if self._steps is not None:
             self._steps.offer(time, frame)
         if self._every is not None:
@@ -97,59 +97,61 @@ class NativePicker:
         self.full = time >= self._end
 
     def frames(self) -> Frames | None:
-        """Returns all frames or those at equal steps, None without any."""
+        """Returns all frames or those at equal steps, or None without any."""
         if self._every is not None:
             return self._every.frames()
         return self._steps.frames() if self._steps is not None else None
 
 
 class _Collected:
-    """The images of one window and their times; without any, the frame that stands when the window begins."""
+    """The images of one window and their times; without any, the frame on display when the window begins."""
 
     def __init__(self, second: int, scale: FrameScaler) -> None:
         self._second = second
         self._scale = scale
         self._images: list[Image] = []
         self._times: list[float] = []
-        self._standing: VideoFrame | None = None
+        self._on_display: VideoFrame | None = None
 
     def __len__(self) -> int:
         return len(self._images)
 
     def add(self, since: int, frame: VideoFrame, repeats: int) -> None:
-        """Shows a frame so many times over.
+        """Adds a frame ``repeats`` times.
 
         Args:
-            since: when it is presented, in ticks from the window's start; before it, the frame is standing.
-            frame: the decoded frame; it is converted if it is shown.
-            repeats: how often.
+            since: when it is presented, in ticks from the window's start; if negative, it is kept as the one on display
+                when the window begins.
+            frame: the decoded frame, which is converted only if it is added.
+            repeats: how many times to add it.
         """
         if since < 0:
-            self._standing = frame
+            self._on_display = frame
         elif repeats:
             self._images += [self._scale(frame)] * repeats
             self._times += [since / self._second] * repeats
-            self._standing = None
+            self._on_display = None
 
     def frames(self) -> Frames | None:
+        """Returns the images and their times, or None without any."""
         if self._images:
             return np.stack(self._images), np.array(self._times)
-        if self._standing is not None:
-            return self._scale(self._standing)[None], np.zeros(1)
+        if self._on_display is not None:
+            return self._scale(self._on_display)[None], np.zeros(1)
         return None
 
 
 class SecondEndsPicker:
-    """The rule "released": the first and the last frame of each second (specification, fact 7).
+    """The rule "released": the first and the last frame of each second (spec, fact 7).
 
-    The last second is shifted back to end with the window. A second without a frame of its own repeats the one before
-    it. The times are those of the half seconds in which the model shows the frames.
+    The last second is shifted back to end with the window. A second in which no frame begins repeats the frame before
+    it. The times are the half seconds at which the model receives the frames.
 
     Args:
         start: when the window begins, in ticks.
-        end: when it ends.
-        second: ticks in a second.
-        scale: makes a frame into an image.
+        end: when it ends, in ticks.
+        second: ticks per second.
+        scale: converts a frame to an image.
     """
 
     def __init__(self, start: int, end: int, second: int, scale: FrameScaler) -> None:
@@ -157,14 +159,14 @@ class SecondEndsPicker:
         self._start = start
         self._scale = scale
         self._seconds = [_Second(*span) for span in sampling.second_spans(end - start, second)]
-        self._open = 0  # seconds before it are over
-        self._standing: VideoFrame | None = None
+        self._open = 0  # the first second that is not over
+        self._on_display: VideoFrame | None = None
 
     def offer(self, time: int, frame: VideoFrame) -> None:
-        """Makes the frame the first, and for now the last, of the seconds that it belongs to."""
+        """Makes the frame the last so far, and the first if there is none, of each second in which it begins."""
         time -= self._start
         if time < 0:
-            self._standing = frame
+            self._on_display = frame
             return
         for second in self._seconds[self._open : self._open + 2]:  # the last two may overlap
             second.offer(time, frame)
@@ -174,9 +176,9 @@ class SecondEndsPicker:
         self.full = self._open == len(self._seconds)
 
     def frames(self) -> Frames | None:
-        """Returns two frames a second, or None without any."""
-        if self._standing is not None and self._seconds[0].first is None:
-            self._seconds[0].first = self._seconds[0].last = self._standing
+        """Returns two frames a second, or None if there are none."""
+        if self._on_display is not None and self._seconds[0].first is None:
+            self._seconds[0].first = self._seconds[0].last = self._on_display
         for second in self._seconds[self._open :]:
             second.convert(self._scale)
         known = [second.images for second in self._seconds if second.images]
@@ -191,7 +193,7 @@ class SecondEndsPicker:
 
 
 class _Second:
-    """The first and the last frame of one second, converted when it is over."""
+    """The first and the last frame of one second, converted to images when it is over."""
 
     def __init__(self, start: int, end: int) -> None:
         self.end = end
@@ -210,18 +212,18 @@ class _Second:
             return
         first = scale(self.first)
         self.images = (first, first if self.last is self.first else scale(self.last))
-        self.first = self.last = None  # decoded pictures are large
+        self.first = self.last = None  # frees the frames, which are large
 
 
 def make_picker(needs: ClipNeeds, start: int, end: int, second: int, scale: FrameScaler) -> FramePicker:
-    """Makes the picker of one window.
+    """Creates the picker for one window.
 
     Args:
-        needs: which frames are taken.
+        needs: which frames are chosen.
         start: when the window begins, in ticks.
-        end: when it ends.
-        second: ticks in a second.
-        scale: makes a frame into an image.
+        end: when it ends, in ticks.
+        second: ticks per second.
+        scale: converts a frame to an image.
     """
     if needs.frame_rule == "released":
         return SecondEndsPicker(start, end, second, scale)

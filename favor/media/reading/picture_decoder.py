@@ -1,4 +1,4 @@
-"""Decoding the picture of a file: coded packets become frames with the times at which they are shown."""
+"""Decoding the video packets of a file into frames with presentation times."""
 
 import heapq
 from collections.abc import Iterator
@@ -17,14 +17,15 @@ Shown = tuple[int | None, VideoFrame]  # ticks from the file's time zero, and th
 
 
 class PictureDecoder:
-    """Decodes the packets of one stream in their order.
+    """A decoder of the packets of one video stream.
 
     Args:
-        stream: the picture.
-        clock: the file's.
-        times_stored: whether the container says when pictures are shown. Where it does not, pictures are shown at the
-            times at which packets are decoded, in the decoder's order.
-        strict: whether damage is ``UnplannableError``, rather than left out.
+        stream: the video stream.
+        clock: the file's clock.
+        times_stored: whether the container stores presentation times. If not, the packets' decoding times are assigned
+            to frames in the order in which the decoder returns them.
+        strict: whether damage raises ``UnplannableError``; otherwise damaged packets raise ``BrokenPacketError`` and
+            damaged frames are returned.
     """
 
     def __init__(self, stream: VideoStream, clock: Clock, times_stored: bool, strict: bool) -> None:
@@ -33,30 +34,30 @@ class PictureDecoder:
         self._strict = strict
         self._skips = tells_references(stream)
         self._discard = Action.DECODE
-        self._slots: list[int] | None = None if times_stored else []  # a heap of times not taken by frames yet
+        self._slots: list[int] | None = None if times_stored else []  # a heap of times not assigned to frames yet
         self._next_slot = Fraction(0)
         self._latest: int | None = None  # when the last frame is shown
         self.drained = False
 
     def restart(self) -> None:
-        """Forgets what was decoded, for packets from another place in the file."""
+        """Resets the decoder's state, before packets from another position in the file."""
         self.drained, self._latest = False, None
         if self._slots:
             self._slots.clear()
 
     def decode(self, packet: Packet, action: Action) -> Iterator[Shown]:
-        """Yields the frames that a packet completes, in the order in which they are shown.
+        """Decodes a packet and yields the frames that it completes, in presentation order.
 
         Raises:
-            BrokenPacketError: if the packet is damaged.
-            UnplannableError: the same, if this is ``strict``.
+            BrokenPacketError: if the packet cannot be decoded.
+            UnplannableError: if the packet or a frame is damaged and this decoder is ``strict``.
         """
         if self.drained or action is Action.DROP:
             return
         if self._skips and action is not self._discard:
             self._stream.codec_context.skip_frame = action.value
             self._discard = action
-        self._book(packet)
+        self._add_slot(packet)
         try:
             frames = opening.decode_packet(packet)
         except opening.BrokenPacketError as error:
@@ -66,7 +67,7 @@ class PictureDecoder:
         yield from self._shown(frames)
 
     def drain(self) -> Iterator[Shown]:
-        """Yields the frames that the decoder still holds back; it takes no more before a restart."""
+        """Yields the frames that the decoder still holds; it accepts no more packets until a restart."""
         self.drained = True
         yield from self._shown(self._stream.codec_context.decode(None))
 
@@ -76,8 +77,8 @@ class PictureDecoder:
                 raise UnplannableError("a picture is damaged")
             yield self._time(frame), frame
 
-    def _book(self, packet: Packet) -> None:
-        """Keeps the time of a packet for a frame, where frames have none."""
+    def _add_slot(self, packet: Packet) -> None:
+        """Stores the time of a packet for a frame, if frames have no times."""
         if self._slots is None or not packet.size:
             return
         if packet.dts is not None:
@@ -90,6 +91,6 @@ class PictureDecoder:
             return heapq.heappop(self._slots) if self._slots else None
         if frame.pts is not None:
             self._latest = self._clock.time(self._stream.index, frame.pts)
-        elif self._latest is not None:  # MPEG-PS may pack many small pictures behind one time
+        elif self._latest is not None:  # in MPEG-PS, several small pictures may share one timestamp
             self._latest += round(self._clock.second / opening.frame_rate(self._stream))
         return self._latest

@@ -1,4 +1,4 @@
-"""One pass over the sound and picture of an open file, filling windows as it goes."""
+"""Reading the sound and picture of an open file in one pass and collecting them into windows."""
 
 import math
 from collections import deque
@@ -28,24 +28,24 @@ from favor.media.reading.sound import Samples, SoundPlacer, SoundTrack
 from favor.media.reading.wanted import Wanted
 from favor.media.reading.window import WindowBuffer
 
-MISSING_MS = 1000  # missing at a file's end that are damage; less is rounding in its header
+MISSING_MS = 1000  # the shortest missing part at a file's end that counts as damage; less is rounding in its header
 WindowBuffers = Iterable[WindowBuffer]
 
 
 class Reader:
-    """Reads an open file forward and cuts it into clips.
+    """A forward reader of an open file, which splits it into clips.
 
     Args:
         container: the open file.
         uri: its name.
-        opener: opens it once more.
-        needs: as in `favor.media.decode.decode_windows`.
-        audio_track: likewise.
-        planned: whether to leave out pictures that no window needs.
+        opener: opens it again.
+        needs: which frames, at what size, and which sound to decode.
+        audio_track: the index of the audio stream to decode, from 0; None for the default stream.
+        planned: whether to skip pictures that no window needs.
 
     Raises:
-        MediaError: ``no_streams`` if the file has neither picture nor sound, ``empty_window`` if it has only what is
-            not needed.
+        MediaError: whatever `favor.media.container.opening.usable_streams` raises, and ``empty_window`` if the file
+            has nothing that is needed.
     """
 
     def __init__(
@@ -66,17 +66,17 @@ class Reader:
         if not decoded:
             raise MediaError("empty_window", f"{uri}: no {'picture' if needs.sees else 'sound'} in the whole file")
         for stream in decoded:
-            stream.codec_context.thread_count = 1  # work is spread over processes; threads cost 15 % more CPU
+            stream.codec_context.thread_count = 1  # processes work in parallel; threads cost 15 % more CPU
         self._decoded = frozenset(stream.index for stream in decoded)
         streams: list[Stream] = [stream for stream in (video, audio) if stream]
-        if container.format.name == MP4:  # its index leads past the rest; elsewhere that tells where time begins anew
+        if container.format.name == MP4:  # its index skips other streams; elsewhere they show where timestamps restart
             streams = decoded
         self._clock = Clock(streams, opening.time_zero(container), needs.sample_rate)
         self._declared = duration.declared_duration(container)
         self._still = opening.is_still(container)
         self._packets = PacketSource(container, uri, opener, streams, self._clock)
         self._placer = SoundPlacer(self._clock.second, needs.sample_rate)
-        self._standing: tuple[int, VideoFrame] | None = None
+        self._last_picture: tuple[int, VideoFrame] | None = None
         self._plan: SkipPlan[Packet] | None = None
         if self._video:
             times_stored = opening.has_presentation_times(container)
@@ -85,11 +85,11 @@ class Reader:
             self._pictures = PictureDecoder(self._video, self._clock, times_stored, strict=self._planned)
 
     def clips(self, run: list[Span]) -> Iterator[Clip]:
-        """Yields the clips of neighbouring spans; later calls must ask for later spans.
+        """Yields the clips of consecutive spans; later calls must request later spans.
 
         Raises:
             MediaError: ``truncated``, ``damaged`` or ``empty_window``; see `favor.media.decode.decode_windows`.
-            UnplannableError: if the file must be read again without leaving anything out.
+            UnplannableError: if the file must be read again without skipping anything.
         """
         progress = self._go_to(run)
         windows = deque(self._window(span) for span in run)
@@ -100,7 +100,7 @@ class Reader:
             if not windows:
                 return
         self._place(self._placer.flush(), windows)
-        self._stand(None, windows)
+        self._extend_last_picture(None, windows)
         for window in windows:
             self._check_reached(window, progress.furthest)
             yield self._clip(window)
@@ -109,7 +109,7 @@ class Reader:
         ticks, first = self._clock.milliseconds, max(run[0][0] - self._needs.sound_margin_ms, 0)
         sought = self._packets.seek(first)
         if sought:
-            self._placer, self._standing = SoundPlacer(self._clock.second, self._needs.sample_rate), None
+            self._placer, self._last_picture = SoundPlacer(self._clock.second, self._needs.sample_rate), None
         if self._video:
             if sought:
                 self._pictures.restart()
@@ -135,7 +135,7 @@ class Reader:
         return WindowBuffer(span, self._clock, picture, sound)
 
     def _actions(self) -> Iterator[tuple[Packet, Action]]:
-        """Yields the packets in the file's order, each with what is to be done with it."""
+        """Yields the packets in the file's order, each with the action to take."""
         if self._plan is None or self._video is None:
             yield from ((packet, Action.DECODE) for packet in self._packets)
             return
@@ -155,7 +155,7 @@ class Reader:
         yield from self._plan.ready()
 
     def _take(self, packet: Packet, action: Action, progress: ReadPosition[int], windows: WindowBuffers) -> None:
-        """Decodes a packet into the windows; one that is damaged is counted, and decoding goes on."""
+        """Decodes a packet into the windows; a damaged one is counted, and decoding continues."""
         start = packet.dts if packet.pts is None else packet.pts
         if start is not None:
             progress.pass_by(self._clock.time(packet.stream_index, start + (packet.duration or 0)))
@@ -188,27 +188,27 @@ class Reader:
 
     def _show(self, time: int | None, frame: VideoFrame, windows: WindowBuffers) -> None:
         if time is None:
-            return  # a picture without a time has no place
+            return  # a picture without a time belongs to no window
         if self._plan:
             self._plan.returned(time)
-        self._stand(time, windows)
-        self._standing = (time, frame)
+        self._extend_last_picture(time, windows)
+        self._last_picture = (time, frame)
         for window in windows:
             if window.start > time:
                 break
             if window.picture:
                 window.picture.offer(time, frame)
 
-    def _stand(self, until: Instant | None, windows: WindowBuffers) -> None:
-        """Shows the last picture in the windows that start while it is on display.
+    def _extend_last_picture(self, until: Instant | None, windows: WindowBuffers) -> None:
+        """Offers the last picture to the windows that start while it is on display.
 
         Args:
-            windows: those still open.
-            until: when the next picture is shown; None after the last one, which lasts as long as the file says.
+            until: when the next picture is shown; None if there is none, so that the file's duration for it applies.
+            windows: the windows still being collected.
         """
-        if self._standing is None:
+        if self._last_picture is None:
             return
-        time, frame = self._standing
+        time, frame = self._last_picture
         if until is None:
             assert self._video is not None
             until = time + self._clock.length(self._video.index, frame.duration or 0)
@@ -231,7 +231,7 @@ class Reader:
         if window.start < furthest >= due:
             return
         if duration.cut_short(self._uri, self._opener) is False:
-            return  # the header promises what has never been there
+            return  # the file is complete, and its header declares too much
         raise MediaError(
             "truncated",
             f"{self._uri}: nothing after {furthest / self._clock.second:.3f} s, but its header promises "
@@ -239,7 +239,7 @@ class Reader:
         )
 
     def _clip(self, window: WindowBuffer) -> Clip:
-        self._stand(min(window.end, self._settled), [window])
+        self._extend_last_picture(min(window.end, self._settled), [window])
         if self._plan and any(time < window.end for time in self._plan.awaited):
             raise UnplannableError("the decoder has not returned all pictures that it was expected to")
         return window.clip(self._uri, self._still)

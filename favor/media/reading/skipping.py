@@ -1,8 +1,8 @@
-"""Deciding which coded pictures must be decoded, so that the wanted ones come out as if all had been.
+"""Deciding which coded pictures must be decoded, so that the wanted ones are the same as if all had been decoded.
 
-A picture need not be decoded if no wanted one refers to it, and pictures refer to others back to the last point where
-decoding can begin. Packets come in decoding order, which is not the order of display; a packet's decoding time says
-that no later packet is shown before it, and so how far the order of display is known.
+A picture need not be decoded if no wanted one refers to it, and pictures refer to others no further back than the last
+point where decoding can begin. Packets are in decoding order, which is not display order; a packet's decoding time
+guarantees that no later packet is shown before it, and thus determines how far the display order is known.
 """
 
 import dataclasses
@@ -17,15 +17,15 @@ from favor.media.clock import Instant
 
 _Item = TypeVar("_Item")
 
-MOST_HELD = 600  # pictures waiting for a decision; beyond it they are decoded undecided
+MOST_HELD = 600  # the most pictures waiting for a decision; beyond it they are decoded without one
 
 
 class UnplannableError(Exception):
-    """The stream is not what its packets promise: only decoding all of it gives the right pictures."""
+    """A stream whose packets contradict their timestamps or flags, so that all of it must be decoded."""
 
 
 class Action(enum.Enum):
-    """What to do with a packet."""
+    """An action to take on a packet."""
 
     DECODE = "DEFAULT"
     REFERENCE = "NONREF"  # decode it only if other pictures refer to it
@@ -38,8 +38,9 @@ class PictureGroup:
 
     Attributes:
         time: when its first picture in decoding order is shown.
-        clean: whether pictures that are decoded after it and shown before it cannot be decoded: nothing precedes it.
-        leads: whether any of these is wanted.
+        clean: whether its leading pictures, decoded after the first and shown before it, cannot be decoded because no
+            group precedes it.
+        leads: whether any leading picture is wanted.
     """
 
     time: int
@@ -49,14 +50,14 @@ class PictureGroup:
 
 @dataclasses.dataclass(order=True)
 class Picture:
-    """A coded picture; the order is that of display.
+    """A coded picture; pictures compare by display order.
 
     Attributes:
         time: when it is shown, in ticks.
-        number: its place in decoding order.
+        number: its position in decoding order.
         entry: whether decoding can begin here.
-        group: the pictures that it belongs to.
-        wanted: whether a window takes it; None as long as that is open.
+        group: the group that it belongs to.
+        wanted: whether a window takes it; None while undecided.
     """
 
     time: int
@@ -72,12 +73,12 @@ class Picture:
 
 
 class SkipPlan(Generic[_Item]):
-    """A queue of packets that lets each go when it is known what is to be done with it.
+    """A queue of packets that releases each when the action to take on it is known.
 
     Args:
-        wanted: says whether a picture is taken, from the times of the one before, its own and the one after.
+        wanted: returns whether a picture is taken, from the times of the picture before, itself and the one after.
         end: when the last window ends, in ticks.
-        sought: whether the packets start somewhere inside the file, so that pictures may refer to what is not there.
+        sought: whether the packets start inside the file, so that pictures may refer to others that were not read.
 
     Attributes:
         awaited: the times of wanted pictures that the decoder has not returned yet.
@@ -89,30 +90,30 @@ class SkipPlan(Generic[_Item]):
         self._end = end
         self._sought = sought
         self._queue: deque[tuple[_Item, Picture | None]] = deque()
-        self._held: deque[Picture] = deque()  # those of the queue
-        self._open: list[Picture] = []  # a heap of those not decided
+        self._held: deque[Picture] = deque()  # the pictures in the queue
+        self._open: list[Picture] = []  # a heap of undecided pictures
         self._group: PictureGroup | None = None
         self._number = 0
-        self._needed = -1  # pictures up to this number lead to a wanted one
-        self._horizon: Instant = -math.inf  # no later packet is shown before
-        self._before: Instant = -math.inf  # the last picture decided
-        self._beyond: Instant = math.inf  # the first picture behind the last window
+        self._needed = -1  # pictures up to this number may be referred to by a wanted one
+        self._horizon: Instant = -math.inf  # no later packet is shown before this time
+        self._before: Instant = -math.inf  # the time of the last decided picture
+        self._beyond: Instant = math.inf  # the time of the first picture after the last window
 
     @property
     def over(self) -> bool:
-        """Whether nothing that is still to be added can be wanted."""
+        """Whether no packet added from now on can be wanted."""
         return self._horizon >= self._end
 
     @property
     def settled(self) -> Instant:
-        """The time before which all wanted pictures have been returned, and at or after which another one comes."""
+        """The time before which all wanted pictures have been returned; the next picture is shown at or after it."""
         if self._horizon == math.inf:
             return -math.inf
         return min(self._decided, *self.awaited) if self.awaited else self._decided
 
     @property
     def exhausted(self) -> bool:
-        """Whether no packet to come, nor one in the queue, is wanted."""
+        """Whether no packet is wanted, neither in the queue nor added from now on."""
         return self.over and not any(picture.wanted for picture in self._held)
 
     @property
@@ -121,7 +122,7 @@ class SkipPlan(Generic[_Item]):
         return min(self._open[0].time, self._horizon) if self._open else self._horizon
 
     def add(self, item: _Item) -> None:
-        """Adds a packet of another stream; it keeps its place."""
+        """Adds a packet of another stream, which keeps its position in the queue."""
         self._queue.append((item, None))
 
     def add_picture(
@@ -138,18 +139,18 @@ class SkipPlan(Generic[_Item]):
         Args:
             item: the packet.
             time: when it is shown, in ticks.
-            decoding_time: when it is decoded; no later packet is shown before.
+            decoding_time: when it is decoded, in ticks; no later packet is shown before this time.
             entry: whether pictures shown after it refer to nothing before it.
-            keyframe: whether that is so if decoding begins here.
-            shown: whether the decoder returns it; not where an edit list hides it.
+            keyframe: whether this is so if decoding begins here.
+            shown: whether the decoder returns it; False if an edit list hides it.
 
         Raises:
-            UnplannableError: if its time contradicts what earlier packets promised.
+            UnplannableError: if its time contradicts earlier packets' decoding times, or equals another picture's.
         """
         if entry or (self._group is None and (keyframe or not self._sought)):
             self._group = PictureGroup(time, clean=self._sought and self._group is None)
         if self._group is None or (self._group.clean and time < self._group.time):
-            return  # it refers to pictures before the place that was sought
+            return  # it refers to pictures before the seek position
         picture = Picture(time, self._number, entry, self._group)
         self._number += 1
         self._queue.append((item, picture))
@@ -160,12 +161,12 @@ class SkipPlan(Generic[_Item]):
         self._decide()
 
     def finish(self) -> None:
-        """Says that there are no more packets."""
+        """Ends the queue: no more packets will be added."""
         self._horizon = math.inf
         self._decide()
 
     def ready(self) -> Iterator[tuple[_Item, Action]]:
-        """Yields packets in their order, each with what is to be done with it, until one has to wait."""
+        """Yields packets in order, each with the action to take, up to the first that is undecided."""
         while self._queue:
             item, picture = self._queue[0]
             action = Action.DECODE if picture is None else self._action(picture)
@@ -177,7 +178,7 @@ class SkipPlan(Generic[_Item]):
             yield item, action
 
     def returned(self, time: int) -> None:
-        """Says that the decoder has returned the picture shown at ``time``."""
+        """Records that the decoder has returned the picture shown at ``time``."""
         self.awaited.discard(time)
 
     def _enter(self, picture: Picture, shown: bool) -> None:
@@ -190,7 +191,7 @@ class SkipPlan(Generic[_Item]):
         heapq.heappush(self._open, picture)
 
     def _decide(self) -> None:
-        """Decides what is certain, in the order of display."""
+        """Decides, in display order, which pictures are wanted, as far as this is certain."""
         while self._open and self._open[0].time <= self._horizon:
             picture = heapq.heappop(self._open)
             after = min(self._open[0].time if self._open else math.inf, self._beyond)
@@ -209,29 +210,30 @@ class SkipPlan(Generic[_Item]):
         return self.over or self._decided >= group.time
 
     def _action(self, front: Picture) -> Action | None:
-        """Returns what to do with the packet at the front of the queue; None if that is not known yet."""
+        """Returns the action to take on the packet at the front of the queue; None if it is not known yet."""
         if front.leading and not front.wanted:
             if not self._leads_known(front.group):
-                return self._patience(front)
+                return self._undecided(front)
             if not front.group.leads:
                 return Action.DROP
         if front.number > self._needed:
             needed = self._needed_from(front)
             if needed is None:
-                return self._patience(front)
+                return self._undecided(front)
             if not needed:
                 return Action.DROP
         if front.wanted is None:
-            return self._patience(front)
+            return self._undecided(front)
         return Action.DECODE if front.wanted else Action.REFERENCE
 
-    def _patience(self, front: Picture) -> Action | None:
+    def _undecided(self, front: Picture) -> Action | None:
+        """Returns None, to wait for more packets, or an action that is always safe if too many are waiting."""
         if len(self._held) < MOST_HELD:
             return None
         return Action.REFERENCE if front.wanted is False else Action.DECODE
 
     def _needed_from(self, front: Picture) -> bool | None:
-        """Whether the front picture, or one that may refer to it, is wanted; None if that is open."""
+        """Returns whether the front picture, or one that may refer to it, is wanted; None if undecided."""
         for picture in self._held:
             if picture.entry and picture is not front:
                 if not self._leads_known(picture.group):

@@ -1,4 +1,4 @@
-"""Placing sound: decoded audio becomes mono samples of one rate at the times the file gives them."""
+"""Placing sound: resampling decoded audio to mono samples at the times given in the file."""
 
 import functools
 import math
@@ -11,22 +11,22 @@ from av.audio.resampler import AudioResampler
 
 from favor.media.clip import SAMPLE_RATE, Samples
 
-JUMP_MS = 10  # one hop of Whisper's spectrogram; less is rounding (milliseconds in Matroska)
-FULL_SCALE = np.float32(2**-15)  # of 16 bits
-UNSIGNED = frozenset({"u8", "u8p"})  # formats whose zero is not silence
-CHUNKS_A_SECOND = 4  # samples that the resampler returns at once
+JUMP_MS = 10  # one hop of Whisper's spectrogram; a smaller jump is rounding (milliseconds in Matroska)
+FULL_SCALE = np.float32(2**-15)  # converts 16-bit samples to [-1, 1]
+UNSIGNED = frozenset({"u8", "u8p"})  # formats in which zero is not silence
+CHUNKS_A_SECOND = 4  # how many chunks per second the resampler returns
 
 
 class SoundPlacer:
-    """Resamples a stream of decoded audio and says where on the grid of samples each of them belongs.
+    """A resampler of decoded audio that determines the position of each sample on the file's sample grid.
 
-    The resampler runs on while the timestamps do; where they jump, or the format changes, it starts anew at the
-    new time, so that silence, gaps and overlaps in the file stay where they are. It always starts where the grids of
-    the source and of the result meet, so that a window sounds the same wherever decoding began.
+    The resampler runs as long as timestamps are continuous; where they jump, or the format changes, it restarts at the
+    new time, so that silence, gaps and overlaps in the file are preserved. It always starts where the sample grids of
+    the source and the result coincide, so that a window has the same samples wherever decoding began.
 
     Args:
-        second: ticks in a second of the clock that frames are timed by.
-        sample_rate: of the result, in Hz.
+        second: ticks per second of the clock of the frames' times.
+        sample_rate: the sample rate of the result, in Hz.
     """
 
     def __init__(self, second: int, sample_rate: int = SAMPLE_RATE) -> None:
@@ -37,15 +37,15 @@ class SoundPlacer:
         self._format: tuple[object, ...] = ()
         self._began = 0  # when the resampler started
         self._fed = 0  # samples since then
-        self._expected = 0  # when the next frame starts if nothing jumps
-        self._position = 0  # of the next sample that the resampler returns
-        self._silence = 0  # samples still to drop that stem from the silence before the first frame
+        self._expected = 0  # when the next frame starts if timestamps are continuous
+        self._position = 0  # the position of the next sample that the resampler returns
+        self._silence = 0  # samples still to drop, from the silence inserted before the first frame
 
     def feed(self, time: int | None, frame: AudioFrame) -> Iterator[tuple[int, Samples]]:
-        """Yields ``(position, samples)``: mono samples in [-1, 1] and where the first of them belongs.
+        """Yields ``(position, samples)``: mono samples in [-1, 1], and the position of the first on the sample grid.
 
         Args:
-            time: when the frame starts in ticks; None, where the file does not say, is right after the last one.
+            time: when the frame starts, in ticks; None, if the file has no time for it, means right after the last one.
             frame: the decoded frame.
         """
         time = self._expected if time is None else time
@@ -59,17 +59,17 @@ class SoundPlacer:
         yield from self._resample(frame)
 
     def flush(self) -> Iterator[tuple[int, Samples]]:
-        """Yields what the resampler still holds back; the next frame starts it anew."""
+        """Yields the samples that the resampler still holds; the next frame restarts it."""
         if self._resampler is not None:
             yield from self._resample(None)
         self._resampler, self._format = None, ()
 
     def _start(self, time: int, frame: AudioFrame) -> None:
-        # 16 bits, as Whisper was trained: mixed so as never to be louder than the source
+        # 16 bits, as in Whisper's training; mixed down so as never to be louder than the source
         self._resampler = AudioResampler("s16", "mono", self._sample_rate, self._sample_rate // CHUNKS_A_SECOND)
         self._began, self._fed = time, 0
         rate, start = frame.sample_rate, Fraction(time, self._second)
-        lead = round(start * rate) % (rate // math.gcd(rate, self._sample_rate))  # source samples since the grids met
+        lead = round(start * rate) % (rate // math.gcd(rate, self._sample_rate))  # source samples since grids coincided
         self._position = round((start - Fraction(lead, rate)) * self._sample_rate)
         self._silence = round(start * self._sample_rate) - self._position
         if lead:
@@ -86,7 +86,7 @@ class SoundPlacer:
 
 
 def _silence(samples: int, like: AudioFrame) -> AudioFrame:
-    """Returns a frame of silence in the format of another one."""
+    """Returns a silent frame in the format of another one."""
     frame = AudioFrame(like.format, like.layout, samples)
     frame.sample_rate = like.sample_rate
     for plane in frame.planes:
@@ -95,20 +95,20 @@ def _silence(samples: int, like: AudioFrame) -> AudioFrame:
 
 
 class SoundTrack:
-    """The sound of one window, and of a margin on both sides; silence where the file has none.
+    """The sound of one window and of a margin on both sides; silence where the file has none.
 
     Args:
         start_ms: when the window begins.
         end_ms: when it ends.
-        sample_rate: of the sound, in Hz.
-        margin_ms: how much sound before the window and behind it is collected too.
+        sample_rate: the sample rate of the sound, in Hz.
+        margin_ms: how much additional sound is collected before and after the window.
 
     Attributes:
-        margin_ms: likewise.
-        sample_rate: likewise.
-        start: where the sound begins on the file's grid of samples, before the file's own start perhaps.
-        heard: whether the file has had sound for any of the window.
-        full: whether the sound has reached its end.
+        margin_ms: the margin on each side.
+        sample_rate: the sample rate in Hz.
+        start: where the sound begins on the file's sample grid; negative if that is before the file's start.
+        heard: whether the file has had sound for any part of the window.
+        full: whether sound up to the end has been placed.
     """
 
     def __init__(self, start_ms: int, end_ms: int, sample_rate: int = SAMPLE_RATE, margin_ms: int = 0) -> None:
@@ -122,14 +122,14 @@ class SoundTrack:
 
     @functools.cached_property
     def samples(self) -> Samples:
-        """(n,) float32 of the window and its margins; they take memory from the first sound on."""
+        """The samples of the window and its margins, (n,) float32; allocated when first used."""
         return np.zeros(self._count, np.float32)
 
     def place(self, position: int, samples: Samples) -> None:
-        """Copies what belongs into the window.
+        """Copies the samples that belong to the window or its margins.
 
         Args:
-            position: where on the file's grid the first sample belongs.
+            position: the position of the first sample on the file's sample grid.
             samples: (n,) float32.
         """
         first = position - self.start

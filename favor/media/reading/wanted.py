@@ -1,4 +1,4 @@
-"""Which pictures of a stream its windows need, told from the times at which pictures begin; no file is touched here."""
+"""Deciding which pictures of a stream its windows need, from the pictures' times alone."""
 
 import functools
 from collections import deque
@@ -9,16 +9,16 @@ from favor.media import sampling
 from favor.media.clock import Instant
 from favor.media.needs import ClipNeeds
 
-Rule = Callable[[Instant, int, Instant, int, int], bool]  # when a picture, its neighbours and a window begin and end
+Rule = Callable[[Instant, int, Instant, int, int], bool]  # times: previous, own and next picture; window start and end
 
 
 class Wanted:
-    """Says of each picture, in the order of their times, whether any window takes it.
+    """A test of whether any window takes a picture, called for each picture in order of time.
 
     Args:
         spans: half-open ``(start, end)`` of the windows in ticks, ascending.
-        needs: which frames of a window are taken.
-        second: ticks in a second.
+        needs: which frames of a window are chosen.
+        second: ticks per second.
     """
 
     def __init__(self, spans: Sequence[tuple[int, int]], needs: ClipNeeds, second: int) -> None:
@@ -26,14 +26,14 @@ class Wanted:
         self._rule = _rule(needs, second)
 
     def __call__(self, before: Instant, time: int, after: Instant) -> bool:
-        """Whether the picture that begins at ``time`` is taken, given when its neighbours begin.
+        """Returns whether a picture is taken, given when it and its neighbours begin.
 
-        The answer can only change from no to yes as ``after`` grows.
+        The result can only change from False to True as ``after`` grows.
 
         Args:
-            before: when the picture before it begins; later calls must not go back behind it.
-            time: when this one begins.
-            after: when the next one begins.
+            before: when the previous picture begins; must not decrease between calls.
+            time: when this picture begins.
+            after: when the next picture begins.
         """
         while self._spans and before >= self._spans[0][1]:
             self._spans.popleft()
@@ -46,7 +46,7 @@ class Wanted:
 
 
 def _rule(needs: ClipNeeds, second: int) -> Rule:
-    """Returns the rule by which frames are taken."""
+    """Returns the rule by which frames are chosen."""
     if needs.frame_rule == "released":
         return functools.partial(_wanted_released, second)
     if needs.frames_per_second is None:
@@ -56,14 +56,14 @@ def _rule(needs: ClipNeeds, second: int) -> Rule:
 
 
 def _wanted_native(before: Instant, time: int, after: Instant, start: int, end: int) -> bool:
-    """The rule "even" at the file's own rate: all pictures that begin in the window, else the one on display."""
+    """Applies the rule "even" at the file's own rate: all pictures in the window, else the one on display."""
     return after >= end if time < start else time < end
 
 
 def _wanted_even(
     second: int, rate: Callable[[int], Fraction], before: Instant, time: int, after: Instant, start: int, end: int
 ) -> bool:
-    """The rule "even": the first picture at or after each step, else the one on display."""
+    """Applies the rule "even": the first picture at or after each step, else the one on display."""
     if time < start or time >= end or before < start:
         return _wanted_native(before, time, after, start, end)
     slots_a_second = rate(end - start)
@@ -75,7 +75,7 @@ def _slot(moment: Instant, start: int, second: int, rate: Fraction) -> int:
 
 
 def _wanted_released(second: int, before: Instant, time: int, after: Instant, start: int, end: int) -> bool:
-    """The rule "released": the first and the last picture of each second, else the one on display."""
+    """Applies the rule "released": the first and the last picture of each second, else the one on display."""
     seconds = _second_spans(end - start, second)
     if time < start:
         return after - start >= seconds[0][1]
@@ -85,6 +85,6 @@ def _wanted_released(second: int, before: Instant, time: int, after: Instant, st
     )
 
 
-# Asked for each picture, and windows have few lengths.
+# These are called for each picture, but windows have few different lengths.
 _second_spans = functools.lru_cache(sampling.second_spans)
 _slot_rate = functools.lru_cache(sampling.slot_rate)

@@ -1,4 +1,4 @@
-"""The frames and the sound of one span while they are being collected."""
+"""Collecting the frames and sound of one window."""
 
 from favor.errors import MediaError
 from favor.media.clip import Clip
@@ -6,21 +6,21 @@ from favor.media.clock import Clock, Instant, Span
 from favor.media.reading.picking import FramePicker
 from favor.media.reading.sound import SoundTrack
 
-MAX_LAG_MS = 30_000  # one stream may run ahead of the other: interleaving, and pictures held by the decoder
+MAX_LAG_MS = 30_000  # how far one stream may be ahead of the other: interleaving, and pictures held by the decoder
 
 
 class WindowBuffer:
-    """The frames and the sound of one span while they are being collected.
+    """The frames and sound of one window while they are being collected.
 
     Args:
-        span: its milliseconds.
-        clock: the file's.
+        span: the window, in milliseconds.
+        clock: the file's clock.
         picture: collects the frames; None without picture.
         sound: collects the sound; None without sound.
 
     Attributes:
-        start: when it begins, in ticks.
-        end: when it ends.
+        start: when the window begins, in ticks.
+        end: when it ends, in ticks.
     """
 
     def __init__(self, span: Span, clock: Clock, picture: FramePicker | None, sound: SoundTrack | None) -> None:
@@ -29,7 +29,7 @@ class WindowBuffer:
         self._latest = self.end + clock.milliseconds(MAX_LAG_MS + (sound.margin_ms if sound else 0))
         self.picture = picture
         self.sound = sound
-        self._packets = {"video": [0, 0], "audio": [0, 0]}  # good and broken ones
+        self._packets = {"video": [0, 0], "audio": [0, 0]}  # numbers of good and broken packets
 
     def __str__(self) -> str:
         return f"[{self._span[0] / 1000}, {self._span[1] / 1000}) s"
@@ -39,28 +39,28 @@ class WindowBuffer:
 
         Args:
             kind: ``video`` or ``audio``.
-            time: when it is presented, in ticks of the file.
-            broken: whether nothing could be made of it.
+            time: when it is presented, in ticks of the file's clock.
+            broken: whether it could not be decoded.
         """
         if self.start <= time < self.end:
             self._packets[kind][broken] += 1
 
     def complete(self, reached: int, settled: Instant) -> bool:
-        """Whether nothing more can come: each stream has passed the end, or one of them by far.
+        """Returns whether nothing more can be added: each stream has passed the end, or one of them by far.
 
         Args:
-            reached: how far packets have been read, in ticks of the file.
-            settled: where all pictures before are certain to have been returned.
+            reached: how far packets have been read, in ticks of the file's clock.
+            settled: the time before which all wanted pictures have certainly been returned.
         """
         seen = not self.picture or self.picture.full or settled >= self.end
         return reached >= self._latest or (seen and (not self.sound or self.sound.full))
 
     def clip(self, uri: str, still: bool) -> Clip:
-        """Returns what has been collected.
+        """Returns the collected frames and sound.
 
         Raises:
-            MediaError: ``damaged`` if most of its picture or sound cannot be decoded, ``empty_window`` if none of what
-                is collected was there.
+            MediaError: ``damaged`` if most packets of its picture or sound cannot be decoded, ``empty_window`` if
+                nothing was found.
         """
         for kind, (good, broken) in self._packets.items():
             if broken > good:

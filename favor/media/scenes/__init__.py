@@ -1,1 +1,1 @@
-"""Where scenes end; needs the extra scenes."""
+"""Splitting files at scene boundaries; requires the extra ``scenes``."""

@@ -1,7 +1,7 @@
-"""Finding the cuts of a film with PySceneDetect: its keyframes tell where to look, and there all pictures are compared.
+"""Finding the cuts of a film with PySceneDetect: first between keyframes, then among all pictures between two of them.
 
-Encoders put keyframes every few seconds, most of them also where scenes begin. Those are decoded alone. Only where two
-neighbours differ, and only near the end of a window, the pictures between them are decoded too.
+Encoders insert keyframes every few seconds, and most encoders also where scenes begin. At first only these are decoded.
+Where two consecutive ones differ, and only near the end of a window, the pictures between them are decoded too.
 """
 
 import contextlib
@@ -27,37 +27,37 @@ from favor.media.reading.skipping import Action
 from favor.media.scenes import windows
 from favor.media.scenes.windows import Look
 
-LOOK_MS = 500  # at least, between two keyframes that are looked at
-COMPARED_PIXELS = 64  # pixels across and down of the pictures that are compared
-# PySceneDetect's measure: the mean change of hue, saturation and value of a pixel, each of 0 to 255.
-CUT_SCORE = 27.0  # its default for neighbouring pictures
-LOOK_SCORE = 20.0  # lower, for the cut may lead to a similar picture
+LOOK_MS = 500  # the shortest time between two keyframes that are compared
+COMPARED_PIXELS = 64  # the width and height of the pictures that are compared
+# PySceneDetect's measure: the mean change of a pixel's hue, saturation and value, each from 0 to 255.
+CUT_SCORE = 27.0  # its default for consecutive pictures
+LOOK_SCORE = 20.0  # lower for keyframes, because the picture after a cut may look similar
 EXTRA = "--split scenes needs PySceneDetect: pip install '.[scenes]'"
 
 
 def check_installed() -> None:
-    """Makes sure that PySceneDetect is there.
+    """Checks that PySceneDetect is installed.
 
     Raises:
-        FavorError: if it is not, with the command that installs it.
+        FavorError: if it is not; the message has the command that installs it.
     """
     if not (importlib.util.find_spec("scenedetect") and importlib.util.find_spec("cv2")):
         raise FavorError(EXTRA)
 
 
 def find_scene_spans(uri: str, part: Span, window_ms: int, opener: Opener = opening.open_stored) -> Iterator[Span]:
-    """Tiles a part of a film with windows that end where a scene does; see `favor.media.scenes.windows.scene_spans`.
+    """Splits a part of a film into windows that end at scene boundaries; see `favor.media.scenes.windows.scene_spans`.
 
-    The part is read once, beside the stretches that are searched; with a picture, but no still.
+    The part is read once, and the stretches that are searched are read again.
 
     Args:
-        uri: a local path or any fsspec URL.
+        uri: a file with video, not a still picture; a local path or any fsspec URL.
         part: ``(start_ms, end_ms)``.
-        window_ms: how long a window is to be.
-        opener: of its bytes.
+        window_ms: the desired length of a window.
+        opener: opens the file's bytes.
 
     Raises:
-        MediaError: what `favor.media.container.opening.open_container` raises, also while the file is read.
+        MediaError: whatever `favor.media.container.opening.open_container` raises, also while the file is read.
         OSError: if the file cannot be found or read.
     """
     with opening.open_container(uri, opener) as container:
@@ -68,15 +68,15 @@ def find_scene_spans(uri: str, part: Span, window_ms: int, opener: Opener = open
 
 
 class Film:
-    """The picture of an open file.
+    """The video of an open file.
 
     Args:
         container: the open file.
         uri: its name.
-        opener: opens it once more.
+        opener: opens it again.
 
     Attributes:
-        coded: when the pictures of all packets are shown that were decoded or left out, in ms.
+        coded: the presentation times, in ms, of all pictures decoded or skipped so far.
     """
 
     def __init__(self, container: InputContainer, uri: str, opener: Opener) -> None:
@@ -91,14 +91,14 @@ class Film:
         self.coded: set[int] = set()
 
     def time_ms(self, packet: Packet) -> int | None:
-        """Returns when a packet's picture is shown, or None for one without a time."""
+        """Returns when a packet's picture is shown, or None if it has no time."""
         time = packet.dts if packet.pts is None else packet.pts
         if time is None or not packet.size:
             return None
         return self._milliseconds(self.clock.time(packet.stream_index, time))
 
     def frames(self, packet: Packet | None, action: Action = Action.DECODE) -> list[tuple[int, VideoFrame]]:
-        """Returns what a packet completes, or without one what the decoder holds back: times in ms, and frames."""
+        """Decodes a packet, or drains the decoder if it is None; returns times in ms, and frames."""
         frames = []
         time = self.time_ms(packet) if packet else None
         if time is not None:
@@ -109,24 +109,24 @@ class Film:
         return frames
 
     def _possible(self, action: Action) -> Action:
-        """Leaves nothing out where only the order of pictures tells their times."""
+        """Skips no pictures if their times are known only from their order."""
         return action if self._times_stored else Action.DECODE
 
     def restart(self) -> None:
-        """Forgets what was decoded."""
+        """Resets the decoder."""
         self.stream.codec_context.flush_buffers()
         self.pictures.restart()
 
     def _milliseconds(self, time: int) -> int:
-        """Rounds down: a window that starts in that millisecond has the picture as its first."""
+        """Rounds down, so that the picture is the first of a window that starts in that millisecond."""
         return time * 1000 // self.clock.second
 
 
 class Comparison:
-    """Compares pictures, each with the one before.
+    """A comparison of each picture with the previous one.
 
     Args:
-        score: from which change on pictures differ.
+        score: the smallest change for which pictures count as different.
     """
 
     def __init__(self, score: float) -> None:
@@ -136,7 +136,7 @@ class Comparison:
         self._reformatter = VideoReformatter()
 
     def differs(self, time: int, frame: VideoFrame) -> bool:
-        """Whether a frame, shown at ``time`` in ms, differs from the one before; the first one does not."""
+        """Returns whether a frame, shown at ``time`` in ms, differs from the previous one; False for the first."""
         from scenedetect import FrameTimecode
 
         image = self._reformatter.reformat(
@@ -146,7 +146,7 @@ class Comparison:
 
 
 def looks(film: Film) -> Iterator[Look]:
-    """Yields the times of keyframes in ms, each with whether it differs from the one before."""
+    """Yields the times of keyframes in ms, and whether each differs from the previous one."""
     comparison = Comparison(LOOK_SCORE)
     due = None
     for packet in film.packets:
@@ -162,8 +162,8 @@ def looks(film: Film) -> Iterator[Look]:
 def search_cuts(uri: str, opener: Opener, start_ms: int, end_ms: int) -> list[int]:
     """Returns when scenes begin after ``start_ms``, the time of a keyframe, up to and including ``end_ms``.
 
-    Pictures that no other refers to are left out at first; that takes half the time. Only where the two on either side
-    of them differ, they are compared too.
+    Pictures that no other refers to are skipped at first, which halves the time. They are compared only where the
+    pictures on either side of them differ.
     """
     found, gaps = _search(uri, opener, start_ms, end_ms, [])
     if not gaps:
@@ -173,14 +173,14 @@ def search_cuts(uri: str, opener: Opener, start_ms: int, end_ms: int) -> list[in
 
 
 def _search(uri: str, opener: Opener, start_ms: int, end_ms: int, whole: list[Span]) -> tuple[list[int], list[Span]]:
-    """Returns when scenes begin, and where that is not sure, for pictures between two that differ were left out.
+    """Returns when scenes begin, and the gaps where this is uncertain because pictures were skipped.
 
     Args:
         uri: the film.
-        opener: of its bytes.
-        start_ms: the time of a keyframe.
-        end_ms: up to when to search.
-        whole: where no picture is left out.
+        opener: opens its bytes.
+        start_ms: the time of a keyframe, where the search starts.
+        end_ms: the time up to which to search.
+        whole: the spans in which no picture is skipped.
     """
     sure, likely = Comparison(CUT_SCORE), Comparison(LOOK_SCORE)
     with opening.open_container(uri, opener) as container:
@@ -198,7 +198,7 @@ def _search(uri: str, opener: Opener, start_ms: int, end_ms: int, whole: list[Sp
 
 
 def _stretch(film: Film, start_ms: int, end_ms: int, whole: list[Span]) -> Iterator[tuple[int, VideoFrame]]:
-    """Yields the frames of a stretch; nothing before it is decoded."""
+    """Yields the frames of a stretch with their times in ms; nothing before it is decoded."""
     film.packets.seek(start_ms)
     begun = False
     for packet in film.packets:

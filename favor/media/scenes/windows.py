@@ -1,28 +1,28 @@
-"""Cutting a film into windows where its scenes change: the arithmetic; no file is touched here."""
+"""Splitting a film into windows at scene boundaries: the arithmetic, without access to files."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from favor.media.clock import Span
 
-LONGEST_STRETCH_MS = 60_000  # between two looks; longer ones are not searched, as that would be decoding the film
+LONGEST_STRETCH_MS = 60_000  # longer stretches are not searched, as that would mean decoding most of the film
 
-Look = tuple[int, bool]  # when, in ms, and whether the picture differs from that of the look before
-Search = Callable[[int, int], list[int]]  # the stretch between two looks -> when scenes begin in it, its end included
+Look = tuple[int, bool]  # a picture's time in ms, and whether it differs from that of the previous look
+Search = Callable[[int, int], list[int]]  # the stretch between two looks -> when scenes begin in it, including its end
 
 
 def scene_spans(part: Span, window_ms: int, looks: Iterable[Look], search: Search) -> Iterator[Span]:
-    """Tiles a part of a film with windows that end where a scene does.
+    """Splits a part of a film into windows that end at scene boundaries.
 
-    A window ends at the scene boundary nearest to ``window_ms`` after its start, of those at least half and at most one
-    and a half ``window_ms`` after it. Where there is none, it is ``window_ms`` long. The last one ends with the part.
+    A window ends at the scene boundary nearest to ``window_ms`` after its start, if there is one between half and one
+    and a half times ``window_ms`` after it; otherwise it is ``window_ms`` long. The last window ends with the part.
 
     Args:
         part: ``(start_ms, end_ms)``.
-        window_ms: how long a window is to be, at least 2.
-        looks: single pictures, in the order of their times; no more are taken than the windows up to now need.
-        search: finds the scenes that begin in a stretch in which the picture changes; asked about each stretch that may
-            hold the nearest boundary, and more than once about those that two windows reach.
+        window_ms: the desired length of a window, at least 2.
+        looks: single pictures, in order of time; consumed only as far as the windows so far need.
+        search: finds the scenes that begin in a stretch in which the picture changes; called for each stretch that may
+            contain the nearest boundary, and more than once for stretches within reach of two windows.
 
     Yields:
         ``(start_ms, end_ms)`` of each window; they tile the part exactly.
@@ -40,12 +40,12 @@ def scene_spans(part: Span, window_ms: int, looks: Iterable[Look], search: Searc
 
 
 def nearest(target: int, reach: int, stretches: list[Span], search: Search) -> int:
-    """Returns the scene boundary nearest to a time, the earlier one of two; the time itself if none is in reach.
+    """Returns the scene boundary nearest to a time, the earlier one of a tie; the time itself if none is within reach.
 
     Args:
         target: the time, in ms.
-        reach: how far from it a boundary may be.
-        stretches: where boundaries may be; the nearer ones are searched first, and no more than are needed.
+        reach: how far from it a boundary may be, in ms.
+        stretches: the stretches that may contain boundaries; searched from the nearest on, only as far as needed.
         search: finds the boundaries in a stretch.
     """
     best: int | None = None
@@ -63,7 +63,7 @@ def nearest(target: int, reach: int, stretches: list[Span], search: Search) -> i
 
 
 class _Changes:
-    """The stretches between neighbouring looks in which the picture changes, read as far as they are asked for."""
+    """The stretches between consecutive looks in which the picture changes, read only as far as needed."""
 
     def __init__(self, end_ms: int, looks: Iterable[Look]) -> None:
         self._looks = iter(looks)
@@ -72,9 +72,9 @@ class _Changes:
         self._stretches: deque[Span] = deque()
 
     def within(self, start: int, end: int) -> list[Span]:
-        """Returns those that touch ``[start, end]``; later calls must not go back."""
+        """Returns the stretches that touch ``[start, end]``; later calls must not go back."""
         while self._last is None or self._last < min(end, self._end):
-            time, changed = next(self._looks, (self._end, True))  # what comes after the last look is not known
+            time, changed = next(self._looks, (self._end, True))  # the picture may change after the last look
             if changed and self._last is not None and time - self._last <= LONGEST_STRETCH_MS:
                 self._stretches.append((self._last, time))
             self._last = time

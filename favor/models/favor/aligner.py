@@ -1,4 +1,4 @@
-"""What FAVOR trains between the encoders and the LLM: projections, position table, causal Q-Former (spec section 2)."""
+"""The trained parts between the encoders and the LLM: projections, position table, causal Q-Former (spec section 2)."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ class Modalities:
 
     Attributes:
         visual: (T, slots, hidden) image Q-Former outputs.
-        speech: (1500 a 30 s, speech width).
-        sound: (1500 for each 30 s but the last, then as many as there are, sound width).
+        speech: (1500 per 30 s, speech width).
+        sound: (1500 per 30 s, the last piece unpadded, sound width).
     """
 
     visual: Tensor | None = None
@@ -27,7 +27,7 @@ class Modalities:
 
 
 class Aligner(nn.Module):
-    """Encoder features of a batch of clips become LLM tokens.
+    """The layers that turn encoder features of a batch of clips into LLM tokens.
 
     Args:
         config: the sizes.
@@ -48,16 +48,16 @@ class Aligner(nn.Module):
         self.llm_proj = nn.Linear(hidden * len(self.config.resolutions), config.language.hidden_size)
 
     def forward(self, clips: Sequence[Modalities]) -> list[Tensor]:
-        """Makes the LLM tokens of each clip; blocks of all clips go through the Q-Former together.
+        """Computes the LLM tokens of each clip; the blocks of all clips pass through the Q-Former together.
 
         Returns:
-            For each clip (block queries * blocks, LLM width).
+            For each clip, (block queries * blocks, LLM width).
         """
         windows = [self.frames(clip) for clip in clips]
         return self.tokens(self.query(windows), windows)
 
     def tokens(self, outputs: Sequence[Tensor], windows: Sequence[Tensor]) -> list[Tensor]:
-        """Projects what ``query`` made of windows: for each (block queries * blocks, LLM width)."""
+        """Projects the outputs of ``query`` to LLM tokens: (block queries * blocks, LLM width) for each window."""
         tokens = self.llm_proj(self.join(outputs)).flatten(0, 1)
         return list(tokens.split([self.config.llm_tokens(len(window)) for window in windows]))
 
@@ -72,7 +72,7 @@ class Aligner(nn.Module):
             windows: (T, slots, frame width) each.
 
         Returns:
-            For each resolution, the coarsest first, (blocks, queries, hidden).
+            For each resolution, coarsest first, (blocks, queries, hidden).
         """
         return self.query_blocks(*pad_to_blocks(windows, self.config.block_frames))
 
@@ -84,7 +84,7 @@ class Aligner(nn.Module):
             is_frame: (P,) bool, false where a block is padding.
 
         Returns:
-            For each resolution, the coarsest first, (blocks, queries, hidden).
+            For each resolution, coarsest first, (blocks, queries, hidden).
         """
         normed = self.frame_norm(padded)
         return [
@@ -93,7 +93,7 @@ class Aligner(nn.Module):
         ]
 
     def join(self, outputs: Sequence[Tensor]) -> Tensor:
-        """Lays the resolutions' outputs of a block side by side, the finest first.
+        """Concatenates the outputs of all resolutions for each block, the finest first.
 
         Returns:
             (blocks, block queries, resolutions * hidden).
@@ -114,19 +114,19 @@ class Aligner(nn.Module):
         if self.sound_proj is not None:
             if clip.sound is None:
                 raise ValueError("this model hears sound events, but the clip's features hold none; encode it again")
-            # BEATs yields 1496 tokens for 30 s; zeros are appended before the projection, as in the release. Here only
-            # the last 30 s are: the encoder's caller fills the earlier ones up.
+            # BEATs yields 1496 tokens for 30 s; zeros are appended before the projection, as in the release. Only
+            # the last 30 s are padded here: the encoder's caller pads the earlier ones.
             sound = F.pad(clip.sound, (0, 0, 0, len(clip.speech) - len(clip.sound)))
             streams.append(audio_frames(self.sound_proj(sound), self.slots))
         return streams
 
 
 def audio_frames(tokens: Tensor, slots: int) -> Tensor:
-    """Cuts audio tokens into half-second frames and fills their slots with zeros (fact 5).
+    """Cuts audio tokens into half-second frames and pads their slots with zeros (fact 5).
 
     Args:
         tokens: (n, hidden) at 50 Hz; n is a multiple of 25.
-        slots: of a frame.
+        slots: number of slots per frame.
 
     Returns:
         (n / 25, slots, hidden).
@@ -136,13 +136,13 @@ def audio_frames(tokens: Tensor, slots: int) -> Tensor:
 
 
 def synchronise(streams: Sequence[Tensor | None]) -> Tensor:
-    """Lays the modalities of one clip side by side in the given order (fact 4).
+    """Concatenates the modalities of one clip in the given order (fact 4).
 
     Args:
-        streams: for each encoder (T, slots, hidden), or None where the clip lacks what it encodes.
+        streams: (T, slots, hidden) for each encoder, or None where the clip lacks its modality.
 
     Returns:
-        (longest T, slots, hidden * encoders): shorter streams are filled up with zero frames, missing ones are zero.
+        (longest T, slots, hidden * encoders): shorter streams are padded with zero frames, missing ones are zero.
 
     Raises:
         ValueError: if all streams are missing.

@@ -1,4 +1,4 @@
-"""The sizes that decide a FAVOR model's graph, as frozen dataclasses that read and write JSON."""
+"""The sizes that define a FAVOR model's graph, as frozen dataclasses that read and write JSON."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def _check_heads(section: str, width: int, heads: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class VisualConfig:
-    """Sizes of the ViT, under the names of ``InstructBlipVisionConfig``."""
+    """Sizes of the ViT, named as in ``InstructBlipVisionConfig``."""
 
     hidden_size: int = 1408
     intermediate_size: int = 6144
@@ -49,10 +49,10 @@ class VisualConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ImageQFormerConfig:
-    """Sizes of the image Q-Former, under the names of ``InstructBlipQFormerConfig``.
+    """Sizes of the image Q-Former, named as in ``InstructBlipQFormerConfig``.
 
     Attributes:
-        num_query_tokens: queries, and so visual slots, of a frame.
+        num_query_tokens: queries, and thus visual slots, per frame.
     """
 
     vocab_size: int = 30523  # bert-base-uncased and [DEC]
@@ -76,7 +76,7 @@ class ImageQFormerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SpeechConfig:
-    """Sizes of the speech encoder, under the names of ``WhisperConfig``."""
+    """Sizes of the speech encoder, named as in ``WhisperConfig``."""
 
     d_model: int = 1280
     encoder_layers: int = 32
@@ -95,18 +95,18 @@ class SpeechConfig:
 
     @property
     def piece_frames(self) -> int:
-        """Half seconds that the encoder hears at once; each sound is filled up with silence to a multiple of them."""
+        """Half seconds that the encoder takes at a time; sound is padded with silence to a multiple of them."""
         return self.max_source_positions // SPEECH_TOKENS_PER_FRAME
 
     @property
     def piece_samples(self) -> int:
-        """Samples at 16 kHz that the encoder hears at once."""
+        """Samples at 16 kHz that the encoder takes at a time."""
         return self.max_source_positions * SPEECH_TOKEN_SAMPLES
 
 
 @dataclasses.dataclass(frozen=True)
 class SoundConfig:
-    """Sizes of the sound-event encoder, under BEATs' names."""
+    """Sizes of the sound-event encoder, named as in BEATs."""
 
     encoder_embed_dim: int = 768
     encoder_layers: int = 12
@@ -140,10 +140,10 @@ class CausalQFormerConfig:
     """Sizes of the causal Q-Former.
 
     Attributes:
-        resolutions: (frames per block, queries) of each resolution, the coarsest first.
+        resolutions: (frames per block, queries per block) of each resolution, the coarsest first.
         max_positions: rows of the learned position table; a block's tokens must fit in it (fact 9).
-        direction: which frames of its block a frame attends to: "released" j >= i, "paper" j <= i (fact 1); with "none"
-            there is no causal attention, and only the queries look at frames.
+        direction: which frames of its block a frame attends to: "released" j >= i, "paper" j <= i (fact 1); "none"
+            leaves out causal attention, so that only the queries attend to frames.
     """
 
     hidden_size: int = 768
@@ -173,7 +173,7 @@ class CausalQFormerConfig:
 
     @property
     def block_frames(self) -> int:
-        """Frames of the coarsest block, to a multiple of which a window is padded."""
+        """Frames of the coarsest block; a window is padded to a multiple of them."""
         return self.resolutions[0][0]
 
     @property
@@ -182,13 +182,13 @@ class CausalQFormerConfig:
         return self.resolutions[0][1]
 
     def llm_tokens(self, frames: int) -> int:
-        """LLM tokens of so many frames, the last block of which is filled up."""
+        """Returns the number of LLM tokens for a number of frames; the last block is padded."""
         return -(-frames // self.block_frames) * self.block_queries
 
 
 @dataclasses.dataclass(frozen=True)
 class LanguageConfig:
-    """Sizes of the LLM, under the names of ``LlamaConfig``."""
+    """Sizes of the LLM, named as in ``LlamaConfig``."""
 
     vocab_size: int = 32000
     hidden_size: int = 5120
@@ -219,12 +219,12 @@ class LoraConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PromptConfig:
-    """What stands around the audio-visual tokens (spec section 3).
+    """The text around the audio-visual tokens (spec section 3).
 
     Attributes:
         before: text between BOS and the audio-visual tokens.
-        after: text behind them; ``{instruction}`` is the question or dialogue.
-        max_question_tokens: the image Q-Former's instruction is cut on the left to this length.
+        after: text after them; ``{instruction}`` stands for the question or dialogue.
+        max_question_tokens: maximum length of the image Q-Former's instruction; a longer one is cut on the left.
     """
 
     before: str = "USER: <Img>"
@@ -238,14 +238,14 @@ class PromptConfig:
 
 @dataclasses.dataclass(frozen=True)
 class FavorConfig:
-    """Everything that decides a model's graph.
+    """Everything that defines a model's graph.
 
     Attributes:
-        sound: None where the model has no sound-event encoder (FAVOR), or BEATs' sizes (video-SALMONN).
-        lora: None for an LLM without adapters.
-        frame_sampling: which frames of a video the model was made for: "released", the first and the last of each
+        sound: BEATs' sizes (video-SALMONN), or None for a model without sound-event encoder (FAVOR).
+        lora: the LLM's adapters, or None for an LLM without any.
+        frame_sampling: which frames of a video the model was designed for: "released", the first and the last of each
             second (fact 7), or "even", two evenly spaced ones.
-        seed: of the random weights that a model has until it is trained; None for a trained one.
+        seed: seed of the random weights of an untrained model; None for a trained one.
     """
 
     name: str = "favor-13b"
@@ -285,13 +285,13 @@ class FavorConfig:
 
     @property
     def needs(self) -> ClipNeeds:
-        """What of a window is decoded for the model."""
+        """What to decode of a window for the model."""
         rate, size = Fraction(FRAMES_PER_SECOND), Square(self.visual.image_size)
         return ClipNeeds(frames_per_second=rate, frame_rule=self.frame_sampling, frame_size=size)
 
     @property
     def slots(self) -> int:
-        """Slots of a frame in each modality."""
+        """Slots per frame in each modality."""
         return self.image_qformer.num_query_tokens
 
     @property
@@ -301,7 +301,7 @@ class FavorConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Reads a configuration from JSON values; what is not given has FAVOR 13B's value.
+        """Reads a configuration from JSON values; missing ones default to FAVOR 13B's.
 
         Raises:
             ConfigError: for an unknown key or an impossible value.
@@ -309,11 +309,11 @@ class FavorConfig:
         return read_dataclass(cls, values, "config")
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration as JSON values; ``from_dict`` reads it back."""
+        """Returns the configuration as JSON values, which ``from_dict`` reads back."""
         return to_json(self)
 
     def override(self, values: Mapping[str, Any]) -> Self:
-        """A copy with some values replaced, such as ``{"visual": {"num_attention_heads": 4}}``.
+        """Returns a copy with some values replaced, such as ``{"visual": {"num_attention_heads": 4}}``.
 
         Raises:
             ConfigError: for an unknown key or an impossible value.

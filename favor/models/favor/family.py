@@ -1,4 +1,4 @@
-"""FAVOR as a family of models: what its card says, without torch."""
+"""FAVOR as a model family, described without importing torch."""
 
 import dataclasses
 from pathlib import Path
@@ -20,13 +20,13 @@ class FavorCard(ModelCard):
     """The card of a FAVOR model.
 
     Attributes:
-        config: the sizes.
+        config: the sizes of the model.
     """
 
     config: FavorConfig
 
     def memory_need(self, batch: Batch, placement: Placement) -> MemoryNeed:
-        """Returns the memory that a batch takes at most, by arithmetic from the sizes."""
+        """Computes an upper limit of the memory for a batch from the sizes."""
         from favor.models.favor.memory import memory_need
 
         place = placement.resolved()
@@ -40,7 +40,7 @@ class FavorFamily:
         """Describes a preset or a model folder.
 
         Raises:
-            FavorError: if there is no such model, or the folder is no complete model.
+            FavorError: if there is no such model, or the folder is not a complete model.
         """
         folder = find_folder(name)
         config = read_config(folder)

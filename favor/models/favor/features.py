@@ -15,19 +15,18 @@ from favor.models.favor.config import FRAMES_PER_SECOND, SPEECH_TOKENS_PER_FRAME
 from favor.models.favor.encoders.speech import cut_pieces
 from favor.models.favor.encoders.visual import normalise
 
-TIME_TOLERANCE = 1e-6  # s, forgives the rounding of frame times
+TIME_TOLERANCE = 1e-6  # in seconds, absorbs the rounding of frame times
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Features:
-    """What the frozen encoders make of one clip; it does not depend on the question (fact 8).
+    """The frozen encoders' output for one clip, which does not depend on the question (fact 8).
 
     Attributes:
         visual: (distinct frames, patches + 1, ViT width), or None without picture.
-        slots: (T,) which of them each half second shows, or None without picture.
-        speech: (1500 for each 30 s, Whisper width), or None without sound.
-        sound: (1500 for each 30 s before the last, then as many as there are, BEATs width), or None without sound or
-            sound-event encoder.
+        slots: (T,) index of the frame that each half second shows, or None without picture.
+        speech: (1500 per 30 s, Whisper width), or None without sound.
+        sound: (1500 per 30 s, the last piece unpadded, BEATs width), or None without sound or sound-event encoder.
     """
 
     visual: Tensor | None = None
@@ -37,7 +36,7 @@ class Features:
 
     @property
     def frames(self) -> int:
-        """Half seconds that the clip lasts once its modalities are synchronised."""
+        """Length of the clip in half seconds once its modalities are synchronised."""
         heard = 0 if self.speech is None else len(self.speech) // SPEECH_TOKENS_PER_FRAME
         seen = 0 if self.slots is None else len(self.slots)
         return max(heard, seen)
@@ -46,13 +45,13 @@ class Features:
 def frame_slots(frame_times: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Finds the frames that are shown: slot k shows the first frame at or after k / 2 s.
 
-    Frames at exactly two a second map to themselves, and so do the release's, the first and the last of each second.
+    Frames at exactly two per second map to themselves, and so do the release's first and last frame of each second.
 
     Args:
-        frame_times: (n,) seconds, never falling, n > 0.
+        frame_times: (n,) seconds, non-decreasing, n > 0.
 
     Returns:
-        The distinct frames that are shown, rising, and for each slot (T,) an index into them.
+        The distinct frames that are shown, in ascending order, and for each slot (T,) an index into them.
     """
     count = int((frame_times[-1] + TIME_TOLERANCE) * FRAMES_PER_SECOND) + 1
     starts = np.arange(count) / FRAMES_PER_SECOND
@@ -68,17 +67,17 @@ def encode_frames(
 ) -> list[tuple[Tensor | None, Tensor | None]]:
     """Encodes the distinct frames of each clip.
 
-    A still image is shown for as long as its sound lasts; without sound, as if it had one piece of silence.
+    A still image is shown for as long as its sound lasts, or for one piece if there is no sound.
 
     Args:
         vit: maps (n, 3, size, size) to (n, patches + 1, width).
-        clips: with or without picture.
-        size: edge of a frame in pixels, as the encoder sees it.
-        piece_frames: half seconds to a multiple of which sound is filled up.
-        device: where to.
+        clips: clips with or without picture.
+        size: edge length of the encoder's frames in pixels.
+        piece_frames: half seconds per piece; sound is padded to a multiple of them.
+        device: device of the result.
 
     Returns:
-        For each clip (distinct frames, patches + 1, width) and (T,), which of them each half second shows.
+        For each clip, (distinct frames, patches + 1, width) and an index into them (T,), one per half second.
     """
     seen = [_distinct_frames(clip, size, piece_frames, device) for clip in clips]
     pixels = [frames for frames, _ in seen if frames is not None]
@@ -89,16 +88,19 @@ def encode_frames(
 def encode_speech(
     whisper: Encoder, clips: Sequence[Clip], sizes: SpeechConfig, device: torch.device
 ) -> list[Tensor | None]:
-    """Encodes the speech of each clip in pieces of 30 s, the last of which is filled up with silence.
+    """Encodes the speech of each clip in pieces of 30 s, the last of which is padded with silence.
 
     Args:
         whisper: maps (n, 480000) samples to (n, 1500, width).
-        clips: with or without sound.
-        sizes: of the encoder, which may be made for shorter pieces.
-        device: where to.
+        clips: clips with or without sound.
+        sizes: sizes of the encoder, which may take shorter pieces.
+        device: device of the result.
 
     Returns:
-        For each clip (1500 * pieces, width).
+        For each clip, (1500 * pieces, width).
+
+    Raises:
+        ValueError: if sound is not at 16 kHz or does not begin with its window.
     """
     pieces = [cut_pieces(samples, sizes.piece_samples) for samples in _samples(clips, device)]
     encoded = iter(whisper(torch.cat(pieces)).split([len(p) for p in pieces]) if pieces else ())
@@ -112,13 +114,16 @@ def encode_sound(
 
     Args:
         beats: maps (n, samples) to (n, tokens, width).
-        clips: with or without sound.
-        sizes: of the speech encoder, whose pieces these are; all but the last are filled up with zeros to as many
-            tokens as it makes, so that each starts in time.
-        device: where to.
+        clips: clips with or without sound.
+        sizes: sizes of the speech encoder, whose pieces these are; all but the last are padded with zeros to as many
+            tokens as it produces, so that each starts on time.
+        device: device of the result.
 
     Returns:
-        For each clip (1500 * (pieces - 1) + tokens of the last, width).
+        For each clip, (1500 * (pieces - 1) + tokens of the last, width).
+
+    Raises:
+        ValueError: if sound is not at 16 kHz or does not begin with its window.
     """
     cut = [samples.split(sizes.piece_samples) for samples in _samples(clips, device)]
     encoded = iter(_encode_equal_lengths(beats, [piece for pieces in cut for piece in pieces]))
@@ -127,7 +132,7 @@ def encode_sound(
 
 
 def _encode_equal_lengths(beats: Encoder, pieces: Sequence[Tensor]) -> list[Tensor]:
-    """Encodes (samples,) pieces into (tokens, width) each; those of one length pass together."""
+    """Encodes (samples,) pieces into (tokens, width) each; pieces of equal length pass together."""
     outputs: dict[int, Tensor] = {}
     for length in {len(piece) for piece in pieces}:
         places = [place for place, piece in enumerate(pieces) if len(piece) == length]
@@ -152,7 +157,7 @@ def _samples(clips: Sequence[Clip], device: torch.device) -> list[Tensor]:
 def _distinct_frames(
     clip: Clip, size: int, piece_frames: int, device: torch.device
 ) -> tuple[Tensor | None, Tensor | None]:
-    """The normalised frames (n, 3, size, size) that a clip shows, and which of them each of its slots (T,) shows."""
+    """Returns the normalised frames (n, 3, size, size) that a clip shows, and an index into them per slot (T,)."""
     if clip.frames is None or clip.frame_times is None:
         return None, None
     shown, slots = frame_slots(clip.frame_times)

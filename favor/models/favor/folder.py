@@ -1,4 +1,4 @@
-"""Model folders: config.json, safetensors and two tokenizers; neither torch nor transformers is needed here."""
+"""Model folders: config.json, safetensors and two tokenizers; imports neither torch nor transformers."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ PACKAGED = Path(__file__).parents[2] / "weights"
 
 
 def find_folder(name_or_folder: str | Path) -> Path:
-    """The folder of a model that comes with this package, or of one that the user has.
+    """Finds the folder of a packaged model, or checks one of the user's.
 
     Raises:
-        FavorError: if there is no such folder, or it is no model folder.
+        FavorError: if there is no such folder, or it is not a model folder.
     """
     name = str(name_or_folder)
     folder = PACKAGED / name if name in PRESETS and (PACKAGED / name).is_dir() else Path(name)
@@ -39,7 +39,7 @@ def read_config(folder: Path) -> FavorConfig:
     """Reads the configuration of a model folder.
 
     Raises:
-        FavorError: if it is no JSON or describes no possible model.
+        FavorError: if it is not JSON or does not describe a possible model.
     """
     try:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -49,18 +49,18 @@ def read_config(folder: Path) -> FavorConfig:
 
 
 def write_config(config: FavorConfig, folder: Path) -> None:
-    """Writes the configuration into a folder, which is made if it is missing."""
+    """Writes the configuration into a folder, creating it if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a model folder, in the order of their names."""
+    """Lists the safetensors of a model folder, sorted by name."""
     return sorted(folder.glob("*.safetensors"))
 
 
 def revision(config: FavorConfig, folder: Path) -> str:
-    """Twelve hexadecimal digits that change whenever the configuration, a weight or a tokenizer does."""
+    """Returns twelve hexadecimal digits that change whenever the configuration, a weight or a tokenizer does."""
     digest = hashlib.blake2b(json.dumps(config.to_dict(), sort_keys=True).encode(), digest_size=6)
     tokenizers = [path for name in (LANGUAGE_TOKENIZER, QUESTION_TOKENIZER) for path in (folder / name).glob("*")]
     for path in sorted(tokenizers) + weight_files(folder):

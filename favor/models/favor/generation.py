@@ -1,4 +1,4 @@
-"""Batched generation: prompts become tokens, a reason why they end, and how sure the model was of them."""
+"""Batched generation: from prompts to tokens, finish reasons and log-probabilities."""
 
 import dataclasses
 import inspect
@@ -26,7 +26,7 @@ CACHE = "cache" if "cache" in _parameters else "past_key_values"  # its name bef
 
 @dataclasses.dataclass(frozen=True)
 class Generated:
-    """The tokens of one row; the attributes are those of ``Answer``."""
+    """The tokens generated for one row; the attributes are those of ``Answer``."""
 
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
@@ -36,19 +36,19 @@ class Generated:
 def generate_tokens(
     llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, options: GenerationOptions
 ) -> list[Generated]:
-    """Continues each prompt of a batch until it ends or is long enough.
+    """Continues each prompt of a batch up to the end token or the maximum length.
 
     Args:
         llm: the language model.
         embeddings: (batch, length, width), padded on the left.
         mask: (batch, length), zero for padding.
-        options: how to generate_tokens.
+        options: generation options.
 
     Returns:
-        One result a row; a row does not depend on the others.
+        One result per row, independent of the other rows.
     """
     recorder = TokenLogprobs()
-    # Of its final size from the start: one that grows is copied at each step.
+    # Allocated at its final size: a growing cache would be copied at each step.
     cache = StaticCache(config=llm.config, max_cache_len=embeddings.shape[1] + options.max_new_tokens)
     ids = llm.generate(
         inputs_embeds=embeddings,
@@ -56,23 +56,23 @@ def generate_tokens(
         generation_config=_generation_config(llm, options),
         logits_processor=_processors(llm, options, recorder, embeddings.device),
         **{CACHE: cache},
-    )  # (batch, produced), filled up after a row's end token
+    )  # (batch, produced), padded after a row's end token
     rows = [_until_end(row, llm.config.eos_token_id) for row in ids.tolist()]
     logprobs = score_tokens(llm, embeddings, mask, rows) if options.num_beams > 1 else recorder.finish(ids)
     return [_result(row, row_logprobs, llm) for row, row_logprobs in zip(rows, logprobs, strict=True)]
 
 
 def score_tokens(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, rows: list[list[int]]) -> Tensor:
-    """Log-probabilities of given continuations, in one pass over prompt and continuation.
+    """Computes the log-probabilities of given continuations, in one pass over prompt and continuation.
 
     Args:
         llm: the language model.
         embeddings: (batch, length, width), padded on the left.
         mask: (batch, length), zero for padding.
-        rows: the continuation of each prompt, not empty.
+        rows: token ids of each prompt's continuation, not empty.
 
     Returns:
-        (batch, longest continuation) float32; what is beyond a row's own length has no meaning.
+        (batch, longest continuation) float32; values beyond a row's own length are meaningless.
     """
     longest = max(len(row) for row in rows)
     ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=embeddings.device)
@@ -88,9 +88,9 @@ def score_tokens(llm: LlamaForCausalLM, embeddings: Tensor, mask: Tensor, rows: 
 
 
 class TokenLogprobs(LogitsProcessor):
-    """Notes the log-probability of each chosen token while ``generate_tokens`` runs; it changes nothing.
+    """A recorder of the log-probability of each chosen token in ``generate_tokens``; it changes no scores.
 
-    A token is known only at the step after its logits, so one step's logits are kept, never all of them.
+    A token is known only one step after its logits, so the logits of a single step are kept.
     """
 
     def __init__(self) -> None:
@@ -98,25 +98,25 @@ class TokenLogprobs(LogitsProcessor):
         self._steps: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Notes the token that the last step chose, and keeps this step's logits (batch, vocabulary)."""
+        """Records the token that the last step chose, and keeps this step's logits (batch, vocabulary)."""
         if self._logits is not None:
             self._steps.append(_logprobs(self._logits, input_ids[:, -1]))
         self._logits = scores
         return scores
 
     def finish(self, ids: Tensor) -> Tensor:
-        """Notes the last token of ids (batch, steps) and returns (batch, steps) float32."""
+        """Records the last of the ids (batch, steps) and returns all log-probabilities (batch, steps) in float32."""
         assert self._logits is not None, "nothing was generated"
         return torch.stack([*self._steps, _logprobs(self._logits, ids[:, -1])], dim=1)
 
 
 class Draw(LogitsProcessor):
-    """Makes the likeliest token a drawn one by adding Gumbel noise, the same for each row of the batch.
+    """Gumbel noise, the same for each row of the batch, which turns taking the likeliest token into sampling.
 
-    So a draw needs no global random state, and a row's text does not depend on its neighbours.
+    Sampling thus needs no global random state, and a row's text does not depend on its neighbours.
 
     Args:
-        seed: of the noise.
+        seed: seed of the noise.
     """
 
     def __init__(self, seed: int) -> None:
@@ -131,7 +131,7 @@ class Draw(LogitsProcessor):
 def _processors(
     llm: LlamaForCausalLM, options: GenerationOptions, recorder: TokenLogprobs, device: torch.device
 ) -> LogitsProcessorList:
-    """What is done to the logits, in order; the recorder comes first, to see them as the model made them."""
+    """Returns the logits processors in order; the recorder comes first, to see the model's own logits."""
     processors = LogitsProcessorList([recorder] if options.num_beams == 1 else [])
     if options.repetition_penalty != 1:
         processors.append(RepetitionPenaltyLogitsProcessor(options.repetition_penalty))
@@ -155,7 +155,7 @@ def _generation_config(llm: LlamaForCausalLM, options: GenerationOptions) -> Gen
         num_beams=options.num_beams,
         length_penalty=float(options.length_penalty) if options.num_beams > 1 else None,
         do_sample=False,
-        disable_compile=True,  # which a static cache would start on a GPU: minutes for each new shape
+        disable_compile=True,  # a static cache would be compiled on a GPU, which takes minutes for each new shape
         bos_token_id=sizes.bos_token_id,
         eos_token_id=sizes.eos_token_id,
         pad_token_id=sizes.eos_token_id if sizes.pad_token_id is None else sizes.pad_token_id,
@@ -172,5 +172,5 @@ def _result(row: list[int], logprobs: Tensor, llm: LlamaForCausalLM) -> Generate
 
 
 def _logprobs(logits: Tensor, ids: Tensor) -> Tensor:
-    """Log-probabilities (n,) of ids (n,) under logits (n, vocabulary)."""
+    """Returns the log-probabilities (n,) of ids (n,) under logits (n, vocabulary)."""
     return logits.float().log_softmax(-1).gather(-1, ids[:, None]).squeeze(-1)

@@ -16,9 +16,9 @@ from favor.models.favor.folder import LANGUAGE_TOKENIZER, QUESTION_TOKENIZER
 
 
 def build_llm(config: LanguageConfig, lora: LoraConfig | None) -> LlamaForCausalLM:
-    """Builds the LLM, with adapters on its attention if there are any.
+    """Builds the LLM, with low-rank adapters on its attention unless ``lora`` is None.
 
-    Peft keeps an adapted ``q_proj.weight`` under ``q_proj.base_layer.weight``, beside ``q_proj.lora_A.default.weight``.
+    Peft renames an adapted ``q_proj.weight`` to ``q_proj.base_layer.weight`` and adds ``q_proj.lora_A.default.weight``.
     """
     sizes = dataclasses.asdict(config)
     rope = {"rope_type": "default", "rope_theta": sizes.pop("rope_theta")}
@@ -32,14 +32,14 @@ def build_llm(config: LanguageConfig, lora: LoraConfig | None) -> LlamaForCausal
 
 
 class Prompter:
-    """Turns text into ids: the LLM's prompt around the audio-visual tokens, and the image Q-Former's instruction.
+    """The tokenizers of the LLM's prompt around the audio-visual tokens and of the image Q-Former's instruction.
 
-    Threads may share it: the tokenizers change their own state at each call, so calls take turns.
+    It is thread-safe: the tokenizers change their own state in each call, so calls take turns.
 
     Args:
-        config: the prompt's text.
-        language: the LLM's tokenizer.
-        question: the image Q-Former's, BERT's.
+        config: text of the prompt.
+        language: tokenizer of the LLM.
+        question: tokenizer of the image Q-Former, which is BERT's.
     """
 
     def __init__(
@@ -50,15 +50,15 @@ class Prompter:
         self._lock = threading.Lock()
 
     def before_ids(self) -> list[int]:
-        """BOS and what precedes the audio-visual tokens."""
+        """Returns the ids before the audio-visual tokens, BOS included."""
         return [self.language.bos_token_id, *self._pieces([self.config.before])[0]]
 
     def after_ids(self, instructions: Sequence[str]) -> list[list[int]]:
-        """What follows the audio-visual tokens, for each instruction."""
+        """Returns the ids after the audio-visual tokens, for each instruction."""
         return self._pieces([self.config.after.replace("{instruction}", text) for text in instructions])
 
     def question_ids(self, instructions: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """The image Q-Former's ids (n, L) and their mask, padded on the right."""
+        """Returns the image Q-Former's ids (n, L) and their mask, padded on the right."""
         with self._lock:
             encoded = self.question(
                 list(instructions),
@@ -70,16 +70,16 @@ class Prompter:
         return encoded["input_ids"], encoded["attention_mask"]
 
     def answer_ids(self, answers: Sequence[str]) -> list[list[int]]:
-        """What the LLM learns to say, each with its end token."""
+        """Returns the ids of answers, each with its end token, as the LLM learns to produce them."""
         return [[*ids, self.language.eos_token_id] for ids in self._pieces(answers)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of produced tokens, without special ones and surrounding space."""
+        """Returns the text of produced tokens, without special tokens and surrounding space."""
         with self._lock:
             return self.language.decode(list(ids), skip_special_tokens=True).strip()
 
     def _pieces(self, texts: Sequence[str]) -> list[list[int]]:
-        """Each piece is tokenised by itself, so each gets SentencePiece's leading space (spec section 3)."""
+        """Tokenises each piece by itself, so that each gets SentencePiece's leading space (spec section 3)."""
         with self._lock:
             return self.language(list(texts), add_special_tokens=False)["input_ids"]
 
@@ -94,16 +94,16 @@ def read_prompter(folder: Path, config: FavorConfig) -> Prompter:
 
 
 def splice(embed: nn.Module, before: Sequence[int], tokens: Tensor, after: Sequence[int]) -> Tensor:
-    """Puts audio-visual tokens (n, width) between two pieces of text: (all tokens, width)."""
+    """Embeds two pieces of text and inserts audio-visual tokens (n, width) between them: (all tokens, width)."""
     text = embed(torch.tensor([*before, *after], device=tokens.device))  # (text tokens, width)
     return torch.cat([text[: len(before)], tokens.to(text.dtype), text[len(before) :]])
 
 
 def pad_left(prompts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stacks prompts of unequal length, padded with zeros on the left, where generation expects it.
+    """Stacks prompts of unequal length, padded with zeros on the left, as generation expects.
 
     Returns:
-        (batch, longest, width), and (batch, longest) with one where a prompt is.
+        (batch, longest, width), and the mask (batch, longest), zero for padding.
     """
     embeddings = nn.utils.rnn.pad_sequence(list(prompts), batch_first=True, padding_side="left")
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=embeddings.device)

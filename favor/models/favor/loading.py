@@ -1,4 +1,4 @@
-"""Filling a model with weights, one tensor at a time: at no moment is there a second copy of the model."""
+"""Filling a model with weights, one tensor at a time, so that there is never a second copy of the model."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -24,9 +24,9 @@ def load_weights(model: nn.Module, folder: Path, placement: ResolvedPlacement) -
     """Fills a model with the weights of a folder.
 
     Args:
-        model: built on the meta device.
-        folder: with safetensors.
-        placement: where the weights go and what they become.
+        model: model on the meta device.
+        folder: folder with safetensors.
+        placement: device and precision of the weights.
 
     Raises:
         FavorError: if a tensor is missing, unknown or has another shape, or a file is damaged.
@@ -46,14 +46,14 @@ def load_weights(model: nn.Module, folder: Path, placement: ResolvedPlacement) -
 
 
 def make_weights(model: nn.Module, seed: int, placement: ResolvedPlacement) -> None:
-    """Fills a model that was built on the meta device with the random weights of a seed."""
+    """Fills a model on the meta device with the random weights of a seed."""
     for name, parameter in list(model.named_parameters()):
         _fill(model, name, _from_seed(name, parameter, seed), placement)
     restore_buffers(model, placement.device)
 
 
 def restore_buffers(model: nn.Module, device: torch.device) -> None:
-    """Makes anew what is computed rather than stored: position ids and rotary frequencies."""
+    """Recomputes the buffers that are not stored: position ids and rotary frequencies."""
     for module in model.modules():
         if isinstance(module, InstructBlipQFormerEmbeddings):
             count = module.config.max_position_embeddings
@@ -62,11 +62,11 @@ def restore_buffers(model: nn.Module, device: torch.device) -> None:
             frequencies = LlamaRotaryEmbedding(module.config).inv_freq.to(device)
             module.inv_freq, module.original_inv_freq = frequencies, frequencies.clone()
     lost = [name for name, buffer in model.named_buffers() if buffer.is_meta]
-    assert not lost, f"no rule makes the buffers {lost}"
+    assert not lost, f"no rule restores the buffers {lost}"
 
 
 def _fill(model: nn.Module, name: str, write: Writer, placement: ResolvedPlacement) -> None:
-    """Puts a parameter, or the quantized layer that it becomes, in its place."""
+    """Replaces a parameter by its values, or by the quantized layer that it becomes."""
     old = model.get_parameter(name)
     values = torch.empty(old.shape, device=placement.device, dtype=placement.dtype)
     write(values)
@@ -92,7 +92,7 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 def _from_file(path: Path, name: str) -> Writer:
     def write(values: Tensor) -> None:
-        # Pages of a mapped file count as memory of the process until the file is closed, hence a file for each block.
+        # Pages of a mapped file count as memory of the process until it is closed, so each block opens the file anew.
         for rows in _blocks(values):
             with safe_open(path, framework="pt") as file:
                 values[rows].copy_(file.get_slice(name)[rows])
@@ -116,14 +116,14 @@ WHISPER_POSITIONS = "embed_positions.weight"
 
 
 def initialise(module: nn.Module, seed: int) -> None:
-    """Fills all parameters of a module in place, each from a generator of its own.
+    """Fills all parameters of a module in place, each from its own generator.
 
-    Matrices are normal with deviation fan_in^-0.5, so that activations and attention keep their spread in a model of
-    any width; with BERT's 0.02 the attention of a narrow model would be uniform and its output the same for any input.
+    Matrices are normal with standard deviation fan_in^-0.5, so that activations and attention keep their spread in a
+    model of any width; with BERT's 0.02, a narrow model would attend uniformly and give the same output for any input.
 
     Args:
-        module: of CPU tensors.
-        seed: a number; another one gives other weights.
+        module: module on the CPU.
+        seed: seed of the weights.
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -131,12 +131,12 @@ def initialise(module: nn.Module, seed: int) -> None:
 
 
 def initial_values(name: str, parameter: Tensor, seed: int) -> Tensor:
-    """The random values of one parameter, in float32.
+    """Returns the random values of one parameter, in float32.
 
     Args:
-        name: in its model; it decides the values together with the seed.
-        parameter: of which only the shape matters, so it may be on the meta device.
-        seed: of the model.
+        name: name in its model, which determines the values together with the seed.
+        parameter: the parameter; only its shape matters, so it may be on the meta device.
+        seed: seed of the model.
     """
     if name.endswith(WHISPER_POSITIONS):
         return sinusoids(*parameter.shape)

@@ -16,19 +16,19 @@ from favor.models.placement import Quantization
 SCALE_BYTES = torch.float32.itemsize
 INT4_LEVELS_BYTES = 16 * SCALE_BYTES  # the table of a layer's levels
 WIDE_ACTIVATIONS = 4  # of a feed-forward layer that live at once: its input, both sides of its activation, its output
-TEXT_TOKENS = 64  # of a prompt: the question and what stands around it
+TEXT_TOKENS = 64  # of a prompt: the question and the text around it
 
 
 def memory_need(
     config: FavorConfig, dtype: torch.dtype, quantization: Quantization | None = None, batch: Batch | None = None
 ) -> MemoryNeed:
-    """What a model needs to answer one question about each window of a batch.
+    """Estimates the memory that a model needs to answer one question about each window of a batch.
 
     Args:
         config: the sizes.
-        dtype: of the weights and the computation.
-        quantization: of the linear layers of the LLM.
-        batch: four windows of 30 s by default.
+        dtype: type of the weights and the computation.
+        quantization: quantization of the LLM's linear layers.
+        batch: size of the batch; four windows of 30 s by default.
     """
     batch = batch or Batch()
     size = dtype.itemsize
@@ -44,7 +44,7 @@ def memory_need(
 
 
 def weight_bytes(config: FavorConfig, dtype: torch.dtype, quantization: Quantization | None = None) -> int:
-    """Bytes of all weights, by the names and shapes of a model that has none."""
+    """Counts the bytes of all weights, from the names and shapes of a model on the meta device."""
     with torch.device("meta"):
         model = FavorModel(config)
     return sum(_parameter_bytes(name, p, dtype, quantization) for name, p in model.named_parameters())
@@ -64,7 +64,7 @@ def _row_tokens(config: FavorConfig, batch: Batch) -> int:
 
 
 def _window_bytes(config: FavorConfig, seconds: int, size: int) -> int:
-    """Pixels, which are float32, and features of one window."""
+    """Counts the bytes of one window's pixels, which are float32, and features."""
     frames = seconds * FRAMES_PER_SECOND
     pieces = math.ceil(frames / config.speech.piece_frames)
     pixels = 3 * config.visual.image_size**2 * torch.float32.itemsize
@@ -74,18 +74,18 @@ def _window_bytes(config: FavorConfig, seconds: int, size: int) -> int:
 
 
 def _sound_bytes(config: FavorConfig, size: int) -> int:
-    """The position biases of a pass of BEATs."""
+    """Counts the bytes of the position biases in one pass of BEATs."""
     if config.sound is None:
         return 0
     return CLIPS_PER_PASS * config.sound.encoder_attention_heads * config.speech.max_source_positions**2 * size
 
 
 def _prefill_bytes(config: FavorConfig, batch: Batch, size: int) -> int:
-    """The widest activation of the LLM while it reads the prompts."""
+    """Counts the bytes of the LLM's widest activation while it reads the prompts."""
     prompt = _row_tokens(config, batch) - batch.new_tokens
     return batch.windows * prompt * config.language.intermediate_size * size
 
 
 def _one_layer_bytes(config: FavorConfig, size: int, quantization: Quantization | None) -> int:
-    """A quantized layer becomes floating-point numbers again while it computes."""
+    """Counts the bytes of the quantized layer that is in floating point while it computes."""
     return config.language.intermediate_size * config.language.hidden_size * size if quantization else 0

@@ -1,4 +1,4 @@
-"""FAVOR: windows of video and questions in, answers out."""
+"""The FAVOR model: from windows of video and questions to answers."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -32,11 +32,11 @@ Subject = Clip | Features | None  # of a question: a clip, its features, or noth
 
 
 class FavorModel(nn.Module):
-    """ViT, Whisper, BEATs, image Q-Former, causal Q-Former and LLM; ``from_pretrained`` makes one that can be used.
+    """ViT, Whisper, BEATs, image Q-Former, causal Q-Former and LLM; ``from_pretrained`` loads one with its weights.
 
     Args:
         config: the sizes.
-        prompter: the tokenizers; without them the modules can be used, but no question can be asked.
+        prompter: the tokenizers; without them the modules work, but questions cannot be encoded.
     """
 
     def __init__(self, config: FavorConfig, prompter: Prompter | None = None) -> None:
@@ -56,16 +56,16 @@ class FavorModel(nn.Module):
     def from_pretrained(
         cls, name_or_folder: str | Path, device: str = "auto", dtype: str = "auto", quantization: str | None = None
     ) -> Self:
-        """Loads a model that comes with this package, or a folder that ``save_pretrained`` wrote.
+        """Loads a packaged model, or a folder that ``save_pretrained`` wrote.
 
         Args:
-            name_or_folder: such as "favor-mini".
-            device: "auto" for a GPU if there is one, or what torch calls a device.
-            dtype: "auto" for float16 on a GPU (the release's) and float32 elsewhere, or one of those or bfloat16.
+            name_or_folder: name of a packaged model, such as "favor-mini", or a model folder.
+            device: "auto" for a GPU if there is one, or a torch device name.
+            dtype: "float16", "float32", "bfloat16", or "auto" for float16 on a GPU (as released) and float32 elsewhere.
             quantization: "int8" or "int4" for the linear layers of the LLM, or None; such a model cannot be saved.
 
         Raises:
-            FavorError: if the folder is no complete model, or for an unknown device, dtype or quantization.
+            FavorError: if the folder is not a complete model, or for an unknown device, dtype or quantization.
         """
         placement = Placement(device, dtype, quantization).resolved()
         folder = find_folder(name_or_folder)
@@ -83,12 +83,14 @@ class FavorModel(nn.Module):
             FavorError: if the weights are quantized.
         """
         if self.placement is not None and self.placement.quantization is not None:
-            raise FavorError(f"the weights are {self.placement.quantization} and lost bits; load the model without")
+            raise FavorError(
+                f"{self.placement.quantization} weights cannot be saved; load the model without quantization"
+            )
         write_folder(self, self.config, self.prompter, Path(folder))
 
     @cached_property
     def card(self) -> FavorCard:
-        """What `favor.describe` says of this model.
+        """The card that `favor.describe` returns for this model.
 
         Raises:
             FavorError: for a model that was not loaded from a folder.
@@ -110,12 +112,12 @@ class FavorModel(nn.Module):
 
     @property
     def device(self) -> str:
-        """Where the model computes, such as ``cuda:0``."""
+        """The device the model computes on, such as ``cuda:0``."""
         return str(self.llm.device)
 
     @cached_property
     def token_budget(self) -> int:
-        """Tokens of prompts and answers, beams included, that are generated at once; it may be set."""
+        """Tokens of prompts and answers, beams included, in a batch of generation; may be assigned."""
         return token_budget(self.config, self.llm.device, self.llm.dtype)
 
     @torch.no_grad()
@@ -124,7 +126,7 @@ class FavorModel(nn.Module):
         return self.perceive(clips)
 
     def perceive(self, clips: Sequence[Clip]) -> list[Features]:
-        """Runs the encoders; gradients flow through those that are trained."""
+        """Runs the encoders; gradients flow through the trained ones."""
         sizes = self.config.visual
         frames = encode_frames(self.visual, clips, sizes.image_size, self.config.speech.piece_frames, self.llm.device)
         speech = encode_speech(self.speech, clips, self.config.speech, self.llm.device)
@@ -135,26 +137,26 @@ class FavorModel(nn.Module):
         ]
 
     def prompts(self, features: Sequence[Features | None], questions: Sequence[str]) -> list[Tensor]:
-        """Makes what the LLM sees of each pair; gradients flow through it.
+        """Builds the LLM's input for each pair; gradients flow through it.
 
         Args:
-            features: of the clips; None for a question without a clip.
-            questions: one for each.
+            features: features of the clips; None for a question without a clip.
+            questions: one per clip.
 
         Returns:
-            For each pair (length, LLM width).
+            For each pair, (length, LLM width).
         """
         seen = [(f, question) for f, question in zip(features, questions, strict=True) if f is not None]
         tokens = iter(self.aligner(self.modalities(*zip(*seen, strict=True))) if seen else ())
         return self.splice([self.no_tokens() if f is None else next(tokens) for f in features], questions)
 
     def no_tokens(self) -> Tensor:
-        """The audio-visual tokens of a question without a clip: (0, LLM width)."""
+        """Returns the audio-visual tokens of a question without a clip: (0, LLM width)."""
         weight = self.aligner.llm_proj.weight
         return weight.new_zeros(0, len(weight))
 
     def modalities(self, features: Sequence[Features], questions: Sequence[str]) -> list[Modalities]:
-        """Shows each question its clip; gradients flow through it."""
+        """Runs the image Q-Former on each pair of a clip and a question; gradients flow through it."""
         visual = self._visual_slots(features, questions)
         return [Modalities(v, f.speech, f.sound) for v, f in zip(visual, features, strict=True)]
 
@@ -166,14 +168,14 @@ class FavorModel(nn.Module):
 
     @torch.inference_mode()
     def prompt_embeddings(self, clips: Sequence[Subject], questions: Sequence[str | Prompt]) -> tuple[Tensor, Tensor]:
-        """Makes what the LLM sees: text and audio-visual tokens.
+        """Builds the LLM's input: embeddings of text, and audio-visual tokens.
 
         Args:
             clips: as for `answer`.
-            questions: one for each.
+            questions: one per clip.
 
         Returns:
-            (batch, longest, LLM width), padded with zeros on the left, and (batch, longest) with one where a prompt is.
+            (batch, longest, LLM width), padded with zeros on the left, and the mask (batch, longest), zero for padding.
 
         Raises:
             ValueError: if the lengths differ or are zero.
@@ -187,17 +189,17 @@ class FavorModel(nn.Module):
         questions: Sequence[str | Prompt],
         options: GenerationOptions | None = None,
     ) -> list[Answer]:
-        """Answers pairs of a clip and a question, as many at once as ``token_budget`` allows; threads may share it.
+        """Answers pairs of a clip and a question, in batches that fit ``token_budget``; thread-safe.
 
         Args:
-            clips: clips, their features, or None for questions without a clip. A clip that is there several times is
+            clips: clips, their features, or None for questions without a clip. A clip that occurs several times is
                 encoded once.
-            questions: one for each; a string is a `Prompt` without earlier turns that may use the whole clip. Where its
+            questions: one per clip; a string is a `Prompt` without earlier turns that may use the whole clip. If its
                 modalities leave nothing of the clip, it is a question without a clip.
-            options: of generation; greedy and 64 tokens by default.
+            options: generation options; by default greedy search and at most 64 tokens.
 
         Returns:
-            One answer for each pair; it does not depend on the others.
+            One answer per pair, independent of the other pairs.
 
         Raises:
             ValueError: if the lengths differ or are zero.
@@ -215,15 +217,15 @@ class FavorModel(nn.Module):
     def score(
         self, clips: Sequence[Subject], questions: Sequence[str | Prompt], texts: Sequence[str]
     ) -> list[tuple[float, ...]]:
-        """Rates given answers under the model's own distribution.
+        """Computes the log-probabilities of given answers under the model's own distribution.
 
         Args:
             clips: as for `answer`.
-            questions: one for each.
-            texts: the answer to each.
+            questions: one per clip.
+            texts: one answer per question.
 
         Returns:
-            For each text the log-probabilities of its tokens in nats, the end token included.
+            For each text, the log-probabilities of its tokens in nats, end token included.
 
         Raises:
             ValueError: if the lengths differ or are zero.
@@ -252,7 +254,7 @@ class FavorModel(nn.Module):
     def _pairs(
         self, clips: Sequence[Subject], questions: Sequence[str | Prompt]
     ) -> tuple[list[Features | None], list[str]]:
-        """Encodes what is a clip still, hides what a prompt masks, and writes each dialogue as one instruction."""
+        """Encodes clips, drops the modalities that a prompt masks, and writes each dialogue as one instruction."""
         if len(clips) != len(questions) or not clips:
             raise ValueError(f"needs one question for each clip, and at least one; got {len(clips)}, {len(questions)}")
         prompts = [Prompt(question) if isinstance(question, str) else question for question in questions]
@@ -285,21 +287,21 @@ class FavorModel(nn.Module):
         return encode_sound(self.sound, clips, self.config.speech, self.llm.device)
 
     def _visual_slots(self, features: Sequence[Features], questions: Sequence[str]) -> list[Tensor | None]:
-        """Asks the distinct frames of all pairs together, and shows them in their slots: (T, slots, hidden) each."""
+        """Runs the image Q-Former on all distinct frames, and lays them out by slot: (T, slots, hidden) per pair."""
         counts = [0 if f.visual is None else len(f.visual) for f in features]
         visual = [f.visual for f in features if f.visual is not None]
         if not visual:
             return [None] * len(features)
         ids, mask = (t.to(self.llm.device) for t in self.prompter.question_ids(questions))
-        asked = torch.arange(len(features), device=self.llm.device).repeat_interleave(
+        pair_of_frame = torch.arange(len(features), device=self.llm.device).repeat_interleave(
             torch.tensor(counts, device=self.llm.device)
         )
-        outputs = self.image_qformer(torch.cat(visual), ids[asked], mask[asked]).split(counts)
+        outputs = self.image_qformer(torch.cat(visual), ids[pair_of_frame], mask[pair_of_frame]).split(counts)
         return [None if f.slots is None else out[f.slots] for f, out in zip(features, outputs, strict=True)]
 
 
 def _only(features: Features, modalities: frozenset[Modality]) -> Features | None:
-    """Hides all but some modalities; None where nothing is left."""
+    """Drops all but some modalities; None if nothing is left."""
     if "picture" not in modalities:
         features = dataclasses.replace(features, visual=None, slots=None)
     if "sound" not in modalities:

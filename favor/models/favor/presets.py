@@ -1,4 +1,4 @@
-"""The models that have a name: their sizes, from the papers and the released code."""
+"""The sizes of the named models, from the papers and the released code."""
 
 from favor.errors import ConfigError
 from favor.models.favor.config import (
@@ -47,7 +47,7 @@ FAVOR_MINI = FavorConfig(
         intermediate_size=768,
         max_position_embeddings=256,
     ),
-    speech=SpeechConfig(  # Whisper tiny.en's, which hears 5 s at once: a block of the causal Q-Former
+    speech=SpeechConfig(  # Whisper tiny.en's, for 5 s at a time: a block of the causal Q-Former
         d_model=384,
         encoder_layers=4,
         encoder_attention_heads=6,
@@ -72,7 +72,7 @@ PRESETS = {config.name: config for config in (FAVOR_MINI, FAVOR_7B, FAVOR_13B, V
 
 
 def preset(name: str) -> FavorConfig:
-    """The sizes of a named model.
+    """Returns the sizes of a named model.
 
     Raises:
         ConfigError: if there is no such model.

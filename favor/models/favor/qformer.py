@@ -13,13 +13,13 @@ LAYER_NORM_EPS = 1e-12  # BERT's
 
 
 class Attention(nn.Module):
-    """Multi-head attention with BERT's ending: projection, dropout, residual, LayerNorm.
+    """Multi-head attention, followed as in BERT by projection, dropout, residual and LayerNorm.
 
     Args:
-        width: of what asks, and of the output.
-        source_width: of what is attended to.
-        heads: attention heads; they divide ``width``.
-        dropout: probability in training.
+        width: width of the inputs that attend, and of the output.
+        source_width: width of the inputs that are attended to.
+        heads: number of attention heads; it must divide ``width``.
+        dropout: dropout probability in training.
     """
 
     def __init__(self, width: int, source_width: int, heads: int, dropout: float) -> None:
@@ -34,13 +34,13 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, source: Tensor, allowed: Tensor | None = None) -> Tensor:
         """Lets x (G, N, width) attend to source (G, L, source_width).
 
-        The order of operations is the release's: where attention is peaked another order, such as that of a fused
-        kernel, moves the outputs by 3e-4 in float32. Scores are float32 in any precision. In bfloat16, where rounding
-        moves more, the fused kernel attends: on a CPU a step of training then takes less than half of the time here.
+        The order of operations is the release's: where attention is peaked, another order, such as that of a fused
+        kernel, changes the outputs by 3e-4 in float32. Scores are float32 in any precision. In bfloat16, where rounding
+        changes more, the fused kernel is used: on a CPU, a training step then takes less than half as long here.
 
         Args:
-            x: what asks.
-            source: what is attended to.
+            x: inputs of the queries.
+            source: inputs of the keys and values.
             allowed: bool, broadcasts to (G, heads, N, L); a row without any key attends to all evenly.
 
         Returns:
@@ -66,7 +66,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, d
 def _attend_fused(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, dropout: float) -> Tensor:
     mask = None
     if allowed is not None:
-        lowest = torch.finfo(query.dtype).min  # swallows any score, so that a row without any key attends evenly
+        lowest = torch.finfo(query.dtype).min  # absorbs any score, so that a row without any key attends evenly
         mask = query.new_zeros(allowed.shape).masked_fill(~allowed, lowest)
     return F.scaled_dot_product_attention(query, key, value, mask, dropout)
 
@@ -79,7 +79,7 @@ class FeedForward(nn.Module):
         self.dropout = dropout
         self.up = nn.Linear(width, inner)
         self.down = nn.Linear(inner, width)
-        self.activation = GELUActivation(use_gelu_python=True)  # as BERT wrote it
+        self.activation = GELUActivation(use_gelu_python=True)  # BERT's own formula
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class CausalQFormerLayer(nn.Module):
         Args:
             queries: (G, N, hidden).
             frames: (G, L, frame width), the same in each layer.
-            may_see: (L, L) bool, which tokens of a block see which; it ignores padding (fact 3).
+            may_see: (L, L) bool, which tokens of a block attend to which; it ignores padding (fact 3).
             is_frame: (G, L) bool, false where a block is padding.
 
         Returns:
@@ -119,12 +119,12 @@ class CausalQFormerLayer(nn.Module):
 
 
 class CausalQFormer(nn.Module):
-    """Queries that look at one block of frames through causal attention.
+    """Queries that attend to one block of frames through causal attention.
 
     Args:
         config: the sizes.
         frame_width: width of a slot of a frame.
-        slots: slots of a frame.
+        slots: number of slots per frame.
     """
 
     def __init__(self, config: CausalQFormerConfig, frame_width: int, slots: int) -> None:
@@ -134,7 +134,7 @@ class CausalQFormer(nn.Module):
         self.layers = nn.ModuleList(CausalQFormerLayer(config, frame_width) for _ in range(config.num_hidden_layers))
 
     def forward(self, query_tokens: Tensor, frames: Tensor, is_frame: Tensor) -> Tensor:
-        """Asks each block.
+        """Runs the queries over each block.
 
         Args:
             query_tokens: (1, N, hidden), learned.
@@ -152,7 +152,7 @@ class CausalQFormer(nn.Module):
 
 
 def causal_pairs(length: int, slots: int, direction: Direction, device: torch.device | None = None) -> Tensor:
-    """Which tokens of a block (rows) may attend to which (columns).
+    """Returns which tokens of a block (rows) may attend to which (columns).
 
     The released weights look forward in time, frame i at frames j >= i; the paper looks back, j <= i (fact 1).
     Tokens of one frame always see each other.

@@ -1,7 +1,7 @@
 """Weight-only quantization: the linear layers of the LLM in 8 or 4 bits, everything else in the model's own type.
 
-bitsandbytes does the rounding, on a CPU as on a GPU. Its own 8-bit layers are not used: they round the activations as
-well, or look for outliers in the whole batch, and then the text of a window depends on its neighbours.
+bitsandbytes does the rounding, both on a CPU and on a GPU. Its own 8-bit layers are not used: they also round the
+activations, or look for outliers in the whole batch, so the text of a window would depend on its neighbours.
 """
 
 import re
@@ -16,16 +16,16 @@ from favor.models.placement import Quantization
 
 INT8_LEVELS = 127  # on each side of zero
 INT4_BLOCK = 64  # weights that share a scale
-BLOCK_WEIGHTS = 1_000_000  # that are rounded at a time
+BLOCK_WEIGHTS = 1_000_000  # rounded at a time
 
-# The adapters keep their precision, and so do embeddings and lm_head, whose errors are seen in every token.
+# The adapters keep their precision, and so do embeddings and lm_head, whose errors affect every token.
 QUANTIZED = re.compile(r"(llm\.model\.layers\.\d+\.(?:self_attn|mlp)\.\w+_proj(?:\.base_layer)?)\.weight")
 
 
 class Int8Linear(nn.Module):
-    """A linear layer without bias whose weights are 8-bit integers, with a scale for each output.
+    """A linear layer without bias whose weights are 8-bit integers, with one scale per output.
 
-    The weights become floating-point numbers again before the product: a float16 sum of large integers overflows.
+    The weights are converted to floating point before the product: a float16 sum of large integers overflows.
 
     Args:
         weight: (outputs, inputs) floating point.
@@ -51,18 +51,18 @@ class Int8Linear(nn.Module):
 
 
 def quantized_module(parameter: str) -> str | None:
-    """The name of the linear layer that a parameter of a ``FavorModel`` belongs to, if that layer is quantized."""
+    """Returns the linear layer that a parameter of a ``FavorModel`` belongs to, or None if it stays unquantized."""
     found = QUANTIZED.fullmatch(parameter)
     return found[1] if found else None
 
 
 def quantized_linear(weight: Tensor, kind: Quantization) -> nn.Module:
-    """A linear layer without bias of fewer bits.
+    """Builds a quantized linear layer without bias.
 
     Args:
         weight: (outputs, inputs) floating point, on the device of the layer.
-        kind: "int8", a scale for each output, or "int4", 16 unevenly spaced levels (NF4, arXiv 2305.14314) and a scale
-            for every 64 weights.
+        kind: "int8", with a scale per output, or "int4", with 16 unevenly spaced levels (NF4, arXiv 2305.14314) and a
+            scale per 64 weights.
     """
     layers: dict[Quantization, Callable[[Tensor], nn.Module]] = {"int8": Int8Linear, "int4": _int4_linear}
     return layers[kind](weight)
@@ -82,7 +82,7 @@ def _int4_linear(weight: Tensor) -> nn.Module:
         scales[rows.start * inputs // INT4_BLOCK :][: len(state.absmax)] = state.absmax
     state.absmax, state.shape = scales, weight.shape
     layer = Linear4bit(inputs, outputs, bias=False, compute_dtype=weight.dtype, quant_type="nf4", device="meta")
-    # Scales are not rounded in turn: it would save 0.4 bits a weight and make each product slower.
+    # The scales are not quantized: that would save 0.4 bits per weight and slow down each product.
     form |= {"compress_statistics": False, "bnb_quantized": True, "module": layer}
     layer.weight = Params4bit(codes, requires_grad=False, quant_state=state, **form)
     layer.quant_state = state
@@ -90,9 +90,9 @@ def _int4_linear(weight: Tensor) -> nn.Module:
 
 
 def _blocks(weight: Tensor) -> Iterator[slice]:
-    """Whole rows of a million weights: rounding all at once takes memory that the allocator cannot use again.
+    """Splits weights into whole rows, a million at a time; rounding all in one go wastes memory in the allocator.
 
-    A multiple of 64 rows has whole blocks and whole bytes of 4-bit weights, however long a row is.
+    A multiple of 64 rows fills whole blocks and whole bytes of 4-bit weights, whatever the length of a row.
     """
     outputs, inputs = weight.shape
     rows = max(1, BLOCK_WEIGHTS // inputs // INT4_BLOCK) * INT4_BLOCK

@@ -1,1 +1,1 @@
-"""What can be asked of a scene."""
+"""Questions about a scene, with their answers."""

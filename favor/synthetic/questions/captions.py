@@ -1,4 +1,4 @@
-"""Scenes in words: captions of pictures, sounds, videos and speech."""
+"""Captions of pictures, sounds, videos and speech."""
 
 from itertools import groupby
 
@@ -23,17 +23,17 @@ def as_sentence(text: str) -> str:
 
 
 def noun(kind: str) -> str:
-    """Returns a sound as a thing: "a bell", "an engine", "rain"."""
+    """Returns a sound as a noun: "a bell", "an engine", "rain"."""
     return kind if kind == "rain" else with_article(SOUNDS[kind][0])
 
 
 def sounding(kind: str) -> str:
-    """Returns a sound as something that happens: "the bell rings"."""
+    """Returns a sound as a clause: "the bell rings"."""
     return f"the {SOUNDS[kind][0]} {SOUNDS[kind][1]}"
 
 
 def caption(scene: Scene) -> str:
-    """Describes all that is seen and heard."""
+    """Describes everything seen and heard."""
     if scene.picture == "image":
         parts = [picture_caption(scene)]
     elif scene.picture == "none":
@@ -44,19 +44,19 @@ def caption(scene: Scene) -> str:
 
 
 def picture_caption(scene: Scene) -> str:
-    """Describes a still image: each figure and its place, the background, what is written."""
+    """Describes a still image: each figure and its place, the background, any sign."""
     figures = [f"a {full_name(figure)} is {place_phrase(*figure.place(0))}" for figure in _in_reading_order(scene)]
     return " ".join([as_sentence(enumerated(figures)), f"The background is {scene.background}.", *_signs(scene)])
 
 
 def sound_caption(scene: Scene) -> str:
-    """Describes the sounds in their order: "A bell rings twice, then rain falls."."""
+    """Describes the sounds in order: "A bell rings twice, then rain falls."."""
     groups = [(kind, len(list(sounds))) for kind, sounds in groupby(scene.sounds, key=lambda sound: sound.kind)]
     return as_sentence(", then ".join(_heard(kind, count) for kind, count in groups))
 
 
 def event_clause(scene: Scene, event: Event) -> str:
-    """Returns an event in the present tense: "the red circle hits the blue square"."""
+    """Returns an event as a clause in the present tense: "the red circle hits the blue square"."""
     subject = f"the {scene.figures[event.figure].name_before(event.time)}"
     if event.kind == "hit":
         assert event.other is not None
@@ -93,19 +93,19 @@ def _opening(scene: Scene) -> str:
 
 
 def _happenings(scene: Scene) -> list[str]:
-    """Returns one as_sentence for each event that no other brings about, and each sound of its own, in their order."""
+    """Returns a sentence for each event without a cause and each sound without an event, in chronological order."""
     tied = {event.sound for event in scene.events}
     happenings: list[Event | Sound] = [event for event in scene.events if event.cause is None]
     happenings += [sound for index, sound in enumerate(scene.sounds) if index not in tied]
     happenings.sort(key=lambda happening: happening.time)
     clauses = [
-        _heard(happening.kind, 1) if isinstance(happening, Sound) else _told(scene, happening)
+        _heard(happening.kind, 1) if isinstance(happening, Sound) else _described(scene, happening)
         for happening in happenings
     ]
     return [as_sentence(clause if index == 0 else f"then {clause}") for index, clause in enumerate(clauses)]
 
 
-def _told(scene: Scene, event: Event) -> str:
+def _described(scene: Scene, event: Event) -> str:
     text = event_clause(scene, event)
     if event.kind == "hit":
         effect = scene.effect(event)

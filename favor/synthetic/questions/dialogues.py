@@ -1,4 +1,4 @@
-"""Dialogues about a video: a question whose answer is an object, then questions about "it"."""
+"""Dialogues about a video: a question answered by an object, then questions about "it"."""
 
 import dataclasses
 
@@ -12,11 +12,11 @@ from favor.synthetic.questions.watching import flashes, flashing_once, watching_
 from favor.synthetic.scene import Figure, Scene
 from favor.synthetic.vocabulary import PLACE_PHRASES, place_phrase
 
-SELDOM = 0.4  # how often it is asked whether something happens to it that only happens to others
+SELDOM = 0.4  # probability of asking about an event that happens only to other figures
 
 
 def dialogues(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns a dialogue of two or three turns, or none if no question opens one."""
+    """Returns a dialogue of two or three turns, or nothing if no question can open one."""
     named = {f"the {figure.name}": figure for figure in scene.figures if not figure.turns}
     questions = [*looking_questions(rng, scene, "video_qa"), *watching_questions(rng, scene)]
     openings = [item for item in questions if item.answer in named]
@@ -30,7 +30,7 @@ def dialogues(rng: Rng, scene: Scene) -> list[Item]:
 
 
 def _about_it(rng: Rng, scene: Scene, figure: Figure) -> list[Item]:
-    """Returns questions about a figure that was spoken of, in random order."""
+    """Returns questions about a figure mentioned before, in random order."""
     asked = [("Is it small or large?", figure.size, tuple(words.SIZES), STATIC, SEEN)]
     asked.append(("Is it plain, striped or spotted?", figure.texture, words.TEXTURES, STATIC, SEEN))
     if figure in steady(scene):
@@ -52,7 +52,7 @@ def _about_it(rng: Rng, scene: Scene, figure: Figure) -> list[Item]:
 
 
 def _heard(rng: Rng, scene: Scene, index: int) -> list[tuple[str, str, tuple[str, ...], str, frozenset[str]]]:
-    """Returns the question for the sound that begins with the only flash of a figure that has none of its own."""
+    """Returns the question for the sound of a figure's only flash, unless the figure has a characteristic sound."""
     for event in flashing_once(scene):
         if event.figure == index and event.sound is not None and scene.figures[index].shape not in words.OWN_SOUNDS:
             heard = [noun(sound.kind) for sound in scene.sounds]

@@ -1,4 +1,4 @@
-"""Questions that one frame answers."""
+"""Questions that a single frame answers."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from favor.synthetic.scene import Figure, Scene
 from favor.synthetic.vocabulary import PLACE_PHRASES, place_phrase
 
 ALL_SHAPES = (*words.SHAPES, *words.OWN_SOUNDS)
-APART = 0.2  # how far two figures must be from each other to be left or right, above or below
+APART = 0.2  # least distance between figures that are left or right of, above or below each other
 
 
 def looking_questions(rng: Rng, scene: Scene, task: str) -> list[Item]:
-    """Returns the questions that this picture allows, one of each sort at most."""
+    """Returns the questions that this picture allows, at most one of each kind."""
     items = [question(rng, scene) for question in FRAME_QUESTIONS]
     return [
         Item(task, text, answer, STATIC, SEEN, shuffled_choices(rng, answer, choices))
@@ -25,7 +25,7 @@ FrameQuestion = tuple[str, str, tuple[str, ...]]  # question, answer, choices
 
 
 def steady(scene: Scene) -> list[Figure]:
-    """Returns the figures that are seen all the time, without moving or turning."""
+    """Returns the figures that are visible throughout, without moving or changing colour."""
     return [
         figure
         for figure in scene.figures
@@ -34,7 +34,7 @@ def steady(scene: Scene) -> list[Figure]:
 
 
 def objects(rng: Rng, scene: Scene) -> tuple[str, ...]:
-    """Returns five names: those of the scene, then others, half of them made of the same colours and shapes."""
+    """Returns five names: those in the scene, then others, about half of which mix its colours and shapes."""
     present = [f"the {figure.name}" for figure in scene.figures]
     mixed = [f"the {one.colour} {other.shape}" for one in scene.figures for other in scene.figures if one is not other]
     free = [f"the {pick(rng, tuple(words.COLOURS))} {pick(rng, ALL_SHAPES)}" for _ in range(10)]
@@ -77,7 +77,7 @@ def _background(rng: Rng, scene: Scene) -> FrameQuestion | None:
 
 
 def _existence(rng: Rng, scene: Scene) -> FrameQuestion | None:
-    """Asks for a figure that is there, or for one made of a colour and a shape that are."""
+    """Asks whether a figure is there: one that is, or one that shares its colour or shape with those that are."""
     names = {
         name
         for figure in scene.figures
@@ -135,7 +135,7 @@ def _size(rng: Rng, scene: Scene) -> FrameQuestion | None:
 
 def _texture(rng: Rng, scene: Scene) -> FrameQuestion | None:
     figures = steady(scene)
-    wanted = pick(rng, words.TEXTURES)  # so that the plain ones do not prevail
+    wanted = pick(rng, words.TEXTURES)  # chosen first, so that plain figures do not dominate
     figure = _any(rng, [figure for figure in figures if figure.texture == wanted])
     if figure is None:
         return None

@@ -1,4 +1,4 @@
-"""The questions of each task about a scene."""
+"""The questions about a scene for each task."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def _needs(scene: Scene) -> frozenset[str]:
 
 
 def captions(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns the caption of all that is seen and heard, and that of an image or of sounds alone."""
+    """Returns the questions for the full caption, and for that of a still image or of sounds alone."""
     items = [Item("caption", CAPTION_PROMPT, caption(scene), None, _needs(scene))]
     if scene.picture == "image":
         items.append(Item("ic", pick(rng, IC_QUESTIONS), picture_caption(scene), None, SEEN))
@@ -49,24 +49,24 @@ def captions(rng: Rng, scene: Scene) -> list[Item]:
 
 
 def transcript(rng: Rng, scene: Scene, task: str) -> list[Item]:
-    """Returns the question for what is said; half of the time it is the one of the command."""
+    """Returns the question for the transcript; half of the time it is the prompt of the transcription command."""
     questions = ASR_QUESTIONS if task == "asr" else AVSR_QUESTIONS
     question = TRANSCRIBE_PROMPT if chance(rng, 0.5) else pick(rng, questions)
     return [Item(task, question, scene.transcript, None, HEARD if task == "asr" else BOTH)]
 
 
 def reading(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns the question for what is written."""
+    """Returns the question for the text of each sign."""
     return [Item("ocr", pick(rng, OCR_QUESTIONS), sign.text, STATIC, SEEN) for sign in scene.signs]
 
 
 def watching(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns the questions about a video, of all three kinds."""
+    """Returns questions about a video, of all three kinds."""
     return [*looking_questions(rng, scene, "video_qa"), *watching_questions(rng, scene)]
 
 
 def spoken_question(rng: Rng, scene: Scene) -> Written:
-    """Lets a voice ask about an image; the text only says so."""
+    """Returns an image with a spoken question about it; the written question only refers to the spoken one."""
     items = [(item, _plain(item.question)) for item in looking_questions(rng, scene, "isqa")]
     items = [(item, text) for item, text in items if set(text.split()) <= set(spoken_words())]
     item, text = pick(rng, items)
@@ -79,7 +79,7 @@ def _plain(text: str) -> str:
 
 
 def spoken_description(rng: Rng, scene: Scene) -> Written:
-    """Lets a voice describe a figure of an image, or one that is not in it, at the same place."""
+    """Returns an image in which a voice describes a figure, or one that is not there at the same place."""
     figure = pick(rng, scene.figures)
     compatible = chance(rng, 0.5)
     name = full_name(figure) if compatible else full_name(_another(rng, scene, figure))
@@ -89,7 +89,7 @@ def spoken_description(rng: Rng, scene: Scene) -> Written:
 
 
 def _another(rng: Rng, scene: Scene, figure: Figure) -> Figure:
-    """Returns the figure with the colour, the shape or both of another picture, as no figure of the scene has them."""
+    """Returns the figure with another colour, shape or both, so that it matches no figure of the scene."""
     names = {other.name for other in scene.figures}
     while True:
         other = pick(rng, write_picture(rng).figures)
@@ -101,12 +101,12 @@ def _another(rng: Rng, scene: Scene, figure: Figure) -> Figure:
 
 
 def match(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns the question whether sound and picture belong together."""
+    """Returns the question of whether sound and picture belong together."""
     return [Item("avm", pick(rng, AVM_QUESTIONS), "yes" if scene.compatible else "no", None, BOTH, YES_NO)]
 
 
 def source(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns the question for what makes the only sound."""
+    """Returns the question for the source of the only sound."""
     figure = scene.figures[scene.sounds[0].source or 0]
     answer = f"the {figure.name}"
     choices = shuffled_choices(rng, answer, objects(rng, scene))

@@ -1,4 +1,4 @@
-"""Questions about a video that one frame does not answer: what happens when, in which order, and why."""
+"""Questions about a video that no single frame answers: what happens when, in which order, and why."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ VideoQuestion = tuple[str, str, Sequence[str], frozenset[str]]  # question, answ
 
 
 def watching_questions(rng: Rng, scene: Scene) -> list[Item]:
-    """Returns the questions that this video allows, one of each sort at most."""
+    """Returns the questions that this video allows, at most one of each kind."""
     items = []
     for question, kind in VIDEO_QUESTIONS.items():
         asked = question(rng, scene)
@@ -25,17 +25,17 @@ def watching_questions(rng: Rng, scene: Scene) -> list[Item]:
 
 
 def flashes(scene: Scene) -> list[Event]:
-    """Returns the flashes in their order."""
+    """Returns the flashes in chronological order."""
     return [event for event in scene.events if event.kind == "flash"]
 
 
 def name_of(scene: Scene, event: Event) -> str:
-    """Returns what the figure of an event is called when it happens."""
+    """Returns the name of an event's figure at the time of the event."""
     return f"the {scene.figures[event.figure].name_before(event.time)}"
 
 
 def heard_once(scene: Scene) -> list[Sound]:
-    """Returns the sounds whose kind is heard only once."""
+    """Returns the sounds whose kind occurs only once."""
     counts = Counter(sound.kind for sound in scene.sounds)
     return [sound for sound in scene.sounds if counts[sound.kind] == 1]
 
@@ -51,7 +51,7 @@ def flashing_once(scene: Scene) -> list[Event]:
 
 
 def _has_own_sound(scene: Scene, event: Event) -> bool:
-    """Whether the words alone tell which sound belongs to a figure: a bell rings."""
+    """Returns whether the figure's name alone gives away its sound: a bell rings."""
     return scene.figures[event.figure].shape in words.OWN_SOUNDS
 
 
@@ -63,7 +63,7 @@ def _sound_of(scene: Scene, event: Event) -> Sound | None:
 
 
 def _who_when_heard(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """Which figure flashes in the half second of a sound; others flash at other times."""
+    """Asks which figure flashes during a sound; others flash at other times."""
     if len({event.figure for event in flashes(scene)}) < 2:
         return None
     once = heard_once(scene)
@@ -77,12 +77,12 @@ def _who_when_heard(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _heard_when(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """Which sound begins with an event; other sounds begin with others."""
+    """Asks which sound begins with an event; other sounds occur in the scene too."""
     if len({sound.kind for sound in scene.sounds}) < 2:
         return None
-    told = Counter(event_clause(scene, event) for event in scene.events)
+    counts = Counter(event_clause(scene, event) for event in scene.events)
     events = [event for event in scene.events if event.sound is not None and not _has_own_sound(scene, event)]
-    event = _any(rng, [event for event in events if told[event_clause(scene, event)] == 1])
+    event = _any(rng, [event for event in events if counts[event_clause(scene, event)] == 1])
     if event is None or event.sound is None:
         return None
     text = pick(
@@ -95,7 +95,7 @@ def _heard_when(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _together(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """Whether a sound that is heard is heard with a flash."""
+    """Asks whether a sound of the scene occurs together with a given flash."""
     events, once = flashing_once(scene), heard_once(scene)
     events = [event for event in events if not _has_own_sound(scene, event)]
     yes = chance(rng, 0.5)
@@ -109,7 +109,7 @@ def _together(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _who_flashes(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """Which figure flashes, for less than a second."""
+    """Asks which figure flashes; each flash is shorter than a second."""
     flashing = {event.figure for event in flashes(scene)}
     if len(flashing) != 1 or len(scene.figures) < 2:
         return None
@@ -129,7 +129,7 @@ def _first_or_last(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _next(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """What happens next after a sound, or just before it."""
+    """Asks what happens next after a sound, or just before it."""
     once = heard_once(scene)
     main = [event for event in scene.events if event.cause is None]
     clauses = [event_clause(scene, event) for event in main]
@@ -145,11 +145,11 @@ def _next(rng: Rng, scene: Scene) -> VideoQuestion | None:
     return f"What happens {word} {sounding(sound.kind)}?", clauses[there], _clauses(rng, scene, clauses), BOTH
 
 
-def _clauses(rng: Rng, scene: Scene, told: list[str]) -> list[str]:
-    """Returns five things that happen or could happen."""
+def _clauses(rng: Rng, scene: Scene, actual: list[str]) -> list[str]:
+    """Returns five events, actual ones first, then possible ones."""
     names = [f"the {figure.name}" for figure in scene.figures]
     could = [f"{name} {verb}" for name in names for verb in ("flashes", "vanishes", "appears", "moves to the left")]
-    return list(dict.fromkeys(told + shuffled(rng, could)))[:5]
+    return list(dict.fromkeys(actual + shuffled(rng, could)))[:5]
 
 
 def _sound_order(rng: Rng, scene: Scene) -> VideoQuestion | None:
@@ -163,7 +163,7 @@ def _sound_order(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _how_often(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """How many things flash, or how often one does."""
+    """Asks for the number of flashes."""
     count = len(flashes(scene))
     if not 1 <= count <= 4 or len(scene.events) < 2:
         return None
@@ -172,7 +172,7 @@ def _how_often(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _why(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """Why a figure vanishes or turns: another one hits it, or nothing does."""
+    """Asks why a figure vanishes or turns: another one hits it, or nothing does."""
     counts = Counter((event.kind, event.figure) for event in scene.events)
     events = [event for event in scene.events if event.kind in ("vanish", "turn")]
     events = [event for event in events if counts[event.kind, event.figure] == 1]
@@ -194,10 +194,10 @@ def _does(scene: Scene, event: Event) -> str:
 
 
 def _effect(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """What a collision does to the figure that is hit."""
+    """Asks what a collision does to the figure that is hit."""
     hits = [event for event in scene.events if event.kind == "hit"]
-    told = Counter(event_clause(scene, event) for event in hits)
-    event = _any(rng, [event for event in hits if told[event_clause(scene, event)] == 1])
+    counts = Counter(event_clause(scene, event) for event in hits)
+    event = _any(rng, [event for event in hits if counts[event_clause(scene, event)] == 1])
     if event is None or event.other is None:
         return None
     effect = scene.effect(event)
@@ -221,7 +221,7 @@ def _direction(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _before_or_after(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """Whether an event comes before or after a sound."""
+    """Asks whether an event comes before or after a sound."""
     once = heard_once(scene)
     counts = Counter(event_clause(scene, event) for event in scene.events)
     events = [event for event in scene.events if counts[event_clause(scene, event)] == 1]
@@ -238,7 +238,7 @@ def _before_or_after(rng: Rng, scene: Scene) -> VideoQuestion | None:
 
 
 def _earlier_colour(rng: Rng, scene: Scene) -> VideoQuestion | None:
-    """Which colour a figure has before or after it turns."""
+    """Asks which colour a figure has before or after it turns."""
     shapes = Counter(figure.shape for figure in scene.figures)
     figures: list[Figure] = [figure for figure in scene.figures if len(figure.turns) == 1 and shapes[figure.shape] == 1]
     if not figures:

@@ -1,1 +1,1 @@
-"""A scene as pixels, samples and files."""
+"""Rendering of scenes to pixels, samples and files."""

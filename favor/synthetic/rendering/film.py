@@ -1,4 +1,4 @@
-"""Media files of pictures and samples: H.264 and AAC in mp4, AAC alone, or a PNG."""
+"""Media files of scenes: H.264 and AAC in mp4, AAC alone, or a PNG."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -21,27 +21,28 @@ from favor.synthetic.scene import Scene
 Pictures = Iterable[NDArray[np.uint8]]
 
 FRAME_RATE = 24  # even, so that a frame is shown at every half second
-PICTURE_PIXELS = 256  # pixels
+PICTURE_PIXELS = 256  # height and width of a picture
 VIDEO_OPTIONS = {"crf": "20", "preset": "veryfast", "threads": "1", "g": "48", "flags": "+bitexact"}
 AUDIO_BIT_RATE = 64_000
 
 
 def suffix(scene: Scene) -> str:
-    """Returns the suffix of the kind of file that a scene becomes."""
+    """Returns the file suffix for a scene."""
     if scene.picture == "none":
         return ".m4a"
     return ".png" if scene.picture == "image" and not scene.audible else ".mp4"
 
 
 def write_scene(path: Path, scene: Scene, turn: int = 0) -> None:
-    """Writes a scene as a media file of the kind that `suffix` names.
+    """Writes a scene as a media file of the type given by `suffix`.
 
-    A still image with sound becomes a video that stands still.
+    A still image with sound becomes a video of identical frames.
 
     Args:
-        path: of the file.
-        scene: what is shown and heard.
-        turn: quarters that a video is coded turned by, counter-clockwise; a display matrix turns it back.
+        path: output file.
+        scene: the scene to write.
+        turn: number of quarter turns, counter-clockwise, by which a video is stored rotated; its display matrix
+            undoes the rotation.
 
     Raises:
         OSError: if the file cannot be written.

@@ -1,4 +1,4 @@
-"""Frames of a scene."""
+"""Drawing of a scene's frames."""
 
 import functools
 import math
@@ -18,19 +18,19 @@ OVERSAMPLING = 2  # shapes are drawn at twice the size and averaged, so that the
 OUTLINE = (10, 10, 10)
 HALO = (255, 255, 190)
 HALO_RADIUS = 1.45  # in half heights of a figure
-SHADE = 0.45  # of a figure's colour, for its stripes and spots
-CONTRAST = 0.12  # of the patterns of a background
+SHADE = 0.45  # factor on a figure's colour for its stripes and spots
+CONTRAST = 0.12  # contrast of background patterns
 
 
 def _regular(corners: int, radius: float, inner: float = 0.0) -> tuple[Point, ...]:
-    """Corners around the middle, the first one on top; with ``inner`` every second one is nearer, as in a star."""
+    """Returns corners around the centre, the top one first; with ``inner`` every other one is closer, as in a star."""
     count = corners * 2 if inner else corners
     radii = [radius if not inner or index % 2 == 0 else inner for index in range(count)]
     turns = [2 * math.pi * index / count for index in range(count)]
     return tuple((r * math.sin(turn), -r * math.cos(turn)) for r, turn in zip(radii, turns, strict=True))
 
 
-# Polygons and discs (x, y, radius) of each shape, in half heights from its middle.
+# Polygons and discs (x, y, radius) of each shape, in half heights from its centre.
 POLYGONS: dict[str, tuple[tuple[Point, ...], ...]] = {
     "square": (((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)),),
     "triangle": (((0, -1), (1, 0.8), (-1, 0.8)),),
@@ -64,9 +64,9 @@ def render(scene: Scene, times: NDArray[np.float64], size: int) -> Frame:
     """Draws a scene at several times.
 
     Args:
-        scene: what is drawn.
+        scene: the scene to draw.
         times: (T,) seconds.
-        size: height and width of a frame.
+        size: height and width of a frame in pixels.
 
     Returns:
         (T, size, size, 3) uint8.
@@ -126,7 +126,7 @@ def _draw_figure(image: Image.Image, canvas: ImageDraw.ImageDraw, figure: Figure
 
 @functools.lru_cache(256)
 def _texture(shape: str, texture: str, radius: int, scale: int) -> tuple[Image.Image, Image.Image]:
-    """Returns where a shape is, and where its stripes or spots are: masks of 3 half heights."""
+    """Returns the masks of a shape and of its stripes or spots, 3 half heights on each side."""
     side = 3 * radius
     mask = Image.new("L", (side, side))
     _draw_shape(ImageDraw.Draw(mask), shape, side / 2, side / 2, radius, 255, scale)
@@ -141,7 +141,7 @@ def _texture(shape: str, texture: str, radius: int, scale: int) -> tuple[Image.I
 def _draw_shape(
     canvas: ImageDraw.ImageDraw, shape: str, x: float, y: float, radius: float, colour: Colour, scale: int
 ) -> None:
-    """Draws a shape with its outline; with a number for a colour, a mask without details."""
+    """Draws a shape with its outline, or a mask without details if the colour is a number."""
     width = max(2, scale // 100)
     filled = isinstance(colour, tuple)
     polygons = [[(x + radius * a, y + radius * b) for a, b in polygon] for polygon in POLYGONS.get(shape, ())]
@@ -170,7 +170,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def sign_box(sign: Sign) -> tuple[float, float, float, float]:
-    """Returns left, top, right and bottom of a sign's plate, as shares of the picture."""
+    """Returns left, top, right and bottom of a sign's plate, as fractions of the picture."""
     width = _font(100).getlength(sign.text.upper()) / 100 * 0.8 * sign.height + 0.4 * sign.height
     return sign.x - width / 2, sign.y - sign.height / 2, sign.x + width / 2, sign.y + sign.height / 2
 

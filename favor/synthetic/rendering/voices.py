@@ -1,4 +1,4 @@
-"""Voices: words of the bank, put together to utterances."""
+"""Speech assembled from the word recordings of the voice bank."""
 
 import functools
 import json
@@ -23,7 +23,7 @@ def index() -> dict[str, dict[str, tuple[int, int]]]:
 
 @functools.cache
 def recording(voice: str) -> Samples:
-    """Returns (n,) samples of all words of a voice."""
+    """Returns the (n,) samples of a voice's recording of all words."""
     with av.open(VOICES[voice]) as container:
         resampler = av.AudioResampler("s16", "mono", SAMPLE_RATE)
         frames = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
@@ -38,8 +38,8 @@ def word_samples(voice: str, word: str, percent: int) -> Samples:
 
     Args:
         voice: one of ``VOICES``.
-        word: one of the vocabulary.
-        percent: of the natural pitch and pace; 110 is a tenth higher and faster.
+        word: a word of the vocabulary.
+        percent: pitch and pace, relative to the voice's own; 110 is a tenth higher and faster.
     """
     start, count = index()[voice][word]
     samples = recording(voice)[start : start + count]
@@ -48,12 +48,12 @@ def word_samples(voice: str, word: str, percent: int) -> Samples:
 
 
 def length(voice: str, word: str, percent: int) -> float:
-    """Returns how many seconds `word_samples` lasts."""
+    """Returns the duration of `word_samples` in seconds."""
     return index()[voice][word][1] * 100 // percent / SAMPLE_RATE
 
 
 def add_speech(samples: Samples, utterance: Utterance) -> None:
-    """Adds an utterance to (n,) samples in place; what lies behind their end is not heard."""
+    """Adds an utterance to (n,) samples in place, cut off at their end."""
     for word in utterance.words:
         voice = word_samples(utterance.voice, word.text, utterance.percent)
         first = round(word.start * SAMPLE_RATE)

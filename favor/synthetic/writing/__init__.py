@@ -1,1 +1,1 @@
-"""Scenes at random."""
+"""Generation of random scenes."""

@@ -1,4 +1,4 @@
-"""A video scene while it is written: figures that things happen to, one after the other."""
+"""A video scene under construction: figures and the events that happen to them, one after another."""
 
 import dataclasses
 import math
@@ -14,16 +14,16 @@ Place = tuple[float, float]
 
 CELLS = tuple((x, y) for y in (0.2, 0.5, 0.8) for x in (0.2, 0.5, 0.8))
 JITTER = 0.03
-ROW_OF_SIGN = 0.25  # how near a row of cells may be to the middle of a sign
+ROW_OF_SIGN = 0.25  # least distance of a row of cells from the centre of a sign
 APPROACH = 0.7  # seconds from rest to a collision, and back again
-TRAVEL = 0.9  # seconds of a move
+TRAVEL = 0.9  # duration of a move in seconds
 EFFECTS = ("vanish", "turn", "none")
 STEPS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 
 
 @dataclasses.dataclass
 class Draft:
-    """A figure that is not finished: its place and colour are those after all that has happened so far."""
+    """An unfinished figure, with its position and colour after the events so far."""
 
     shape: str
     colour: str
@@ -38,11 +38,11 @@ class Draft:
 
     @property
     def radius(self) -> float:
-        """Half its height."""
+        """Half the height, as a fraction of the picture's."""
         return words.SIZES[self.size]
 
     def is_shown(self, time: float) -> bool:
-        """Whether it can be seen at a time."""
+        """Returns whether it is visible at a time."""
         return self.shown[0] <= time < self.shown[1]
 
     def finished(self, first_colour: str) -> Figure:
@@ -52,13 +52,13 @@ class Draft:
 
 
 class DraftScene:
-    """Figures, events and sounds of a scene that is being written.
+    """The figures, events and sounds of a scene under construction.
 
     Args:
-        rng: chooses.
-        count: how many figures.
-        things: the share of figures that have a sound of their own.
-        beside: a sign that they leave room for.
+        rng: random generator.
+        count: number of figures.
+        things: fraction of figures with a characteristic sound.
+        beside: a sign to leave room for.
     """
 
     def __init__(self, rng: Rng, count: int, things: float = 0.35, beside: Sign | None = None) -> None:
@@ -79,16 +79,16 @@ class DraftScene:
         return Draft(shape, colour, size, texture, cell, [Waypoint(0.0, x, y)], {f"{colour} {shape}"})
 
     def frozen_figures(self) -> tuple[Figure, ...]:
-        """Returns all figures as they have become."""
+        """Returns all figures as frozen values."""
         pairs = zip(self.figures, self.first_colours, strict=True)
         return tuple(figure.finished(colour) for figure, colour in pairs)
 
     def visible(self, time: float) -> list[int]:
-        """Returns the indices of the figures that are seen at a time and stay for what happens then."""
+        """Returns the indices of the figures that are visible at a time."""
         return [index for index, figure in enumerate(self.figures) if figure.is_shown(time)]
 
     def happen(self, kind: str, time: float) -> bool:
-        """Lets something of a kind happen to some figure at a time.
+        """Adds an event of a kind to a random figure at a time.
 
         Returns:
             Whether it was possible.
@@ -97,13 +97,13 @@ class DraftScene:
         return any(getattr(self, kind)(index, time) for index in candidates)
 
     def flash(self, index: int, time: float) -> bool:
-        """A halo for less than a second; it can be seen in at least one frame of two a second."""
+        """Flashes for less than a second, but long enough to be in a frame at two frames per second."""
         self.figures[index].flashes.append((time, time + float(self.rng.uniform(0.55, 0.85))))
         self.events.append(Event("flash", time, index))
         return True
 
     def vanish(self, index: int, time: float, cause: int | None = None) -> bool:
-        """Leaves at once; one figure stays."""
+        """Vanishes instantly, unless it is the last visible figure."""
         if len(self.visible(time)) < 2:
             return False
         self.figures[index].shown = (self.figures[index].shown[0], time)
@@ -111,7 +111,7 @@ class DraftScene:
         return True
 
     def appear(self, index: int, time: float) -> bool:
-        """Comes into the picture; only as long as nothing has happened to it."""
+        """Appears, if no earlier event involves it and another figure is visible from the start."""
         if self.figures[index].shown[0] or any(index in (event.figure, event.other) for event in self.events):
             return False
         if len(self.visible(0.0)) < 2:
@@ -121,7 +121,7 @@ class DraftScene:
         return True
 
     def turn(self, index: int, time: float, cause: int | None = None) -> bool:
-        """Takes another colour that no figure of this shape has had."""
+        """Turns to a colour that no figure of this shape has had."""
         figure = self.figures[index]
         taken = set().union(*(other.names for other in self.figures))
         free = [colour for colour in words.COLOURS if f"{colour} {figure.shape}" not in taken]
@@ -134,7 +134,7 @@ class DraftScene:
         return True
 
     def move(self, index: int, time: float) -> bool:
-        """Goes to a free cell in its row or column."""
+        """Moves to a free cell in its row or column."""
         figure = self.figures[index]
         taken = [other.cell for other in self.figures]
         here = figure.path[-1]
@@ -153,7 +153,7 @@ class DraftScene:
         return False
 
     def hit(self, index: int, time: float) -> bool:
-        """Runs into another figure and comes back; the other one may vanish or turn for it."""
+        """Hits another figure and returns; the other may vanish or turn as a result."""
         figure, here = self.figures[index], self.figures[index].path[-1]
         for other in shuffled(self.rng, self.visible(time - APPROACH)):
             target = self.figures[other].path[-1]
@@ -174,7 +174,7 @@ class DraftScene:
         return False
 
     def bounce(self, index: int, time: float) -> bool:
-        """Runs against an edge of the picture and comes back."""
+        """Bounces off an edge of the picture and returns."""
         figure, here = self.figures[index], self.figures[index].path[-1]
         for side in shuffled(self.rng, tuple(STEPS)):
             x = {"left": figure.radius, "right": 1 - figure.radius}.get(side, here.x)
@@ -193,7 +193,7 @@ class DraftScene:
         figure.path += [start, Waypoint(time, *place), back]
 
     def _is_clear(self, index: int, place: Place, but: tuple[int, ...]) -> bool:
-        """Whether a figure could go straight to a place without touching another one, seen or not."""
+        """Returns whether a figure can move straight to a place without touching another, visible or not."""
         figure, here = self.figures[index], self.figures[index].path[-1]
         way = np.array([place[0] - here.x, place[1] - here.y])
         for number, other in enumerate(self.figures):
@@ -207,7 +207,7 @@ class DraftScene:
 
 
 def _names(rng: Rng, count: int, things: float) -> list[tuple[str, str]]:
-    """Returns (colour, shape) of each figure; no two are the same, and mostly no two share a colour or a shape."""
+    """Returns a unique (colour, shape) for each figure; usually no two share a colour or a shape."""
     distinct = chance(rng, 0.7)
     names: list[tuple[str, str]] = []
     while len(names) < count:
@@ -220,7 +220,7 @@ def _names(rng: Rng, count: int, things: float) -> list[tuple[str, str]]:
 
 
 def beats(rng: Rng, count: int, lead: Seconds) -> tuple[list[float], float]:
-    """Returns when things happen, the first between the seconds of ``lead``, and how long the scene is."""
+    """Returns the times of the events, the first within ``lead``, and the duration of the scene, in seconds."""
     gaps = rng.uniform(1.6, 2.2, count)
     times = np.cumsum(gaps) - gaps[0] + rng.uniform(*lead)
     assert all(after - before > 2 * APPROACH for before, after in pairwise(times))

@@ -1,4 +1,4 @@
-"""Writers of scenes: one function for each kind of clip."""
+"""Writers of random scenes, one function for each kind of clip."""
 
 import dataclasses
 import math
@@ -15,22 +15,22 @@ from favor.synthetic.writing.sentences import LEAD, say, sentence
 PATTERNS = ("plain", "plain", "gradient", "stripes", "grain")
 LONGEST = 30.0  # seconds
 SHORT_SOUND = (0.5, 0.8)  # seconds
-FOREIGN_GAP = 0.5  # seconds that a foreign sound is away from every flash
+FOREIGN_GAP = 0.5  # least seconds between a foreign sound and any flash
 
 
 @dataclasses.dataclass(frozen=True)
 class Plot:
-    """What may happen in a video.
+    """The distribution of a video's events, figures and sounds.
 
     Attributes:
-        happenings: how often each kind of event happens, against the others.
-        heard: the share of events that a sound begins with.
-        things: the share of figures that have a sound of their own.
-        lead: between how many seconds the first event is.
-        counts: how often 1, 2, ... things happen.
-        long: the share of videos in which 5 to 12 things happen, in up to half a minute.
-        figures: how often there are 1, 2, ... figures.
-        silent: the share of videos without sound.
+        happenings: relative frequency of each kind of event.
+        heard: probability that an event has a sound.
+        things: fraction of figures with a characteristic sound.
+        lead: range of the first event's time, in seconds.
+        counts: probabilities of 1, 2, ... events.
+        long: probability of a long video with 5 to 12 events in up to 30 s.
+        figures: probabilities of 1, 2, ... figures.
+        silent: probability that a video has no sound.
     """
 
     happenings: tuple[tuple[str, float], ...]
@@ -47,7 +47,7 @@ FLASHES = (("flash", 1.0),)
 EVENTS = (("flash", 4.0), ("vanish", 1.0), ("appear", 1.0), ("turn", 1.5), ("move", 1.5), ("hit", 2.5), ("bounce", 1.0))
 ACTION = Plot(EVENTS, heard=0.65, figures=(0.1, 0.3, 0.3, 0.3), silent=0.1)
 SOURCE = Plot(FLASHES, heard=1.0)
-# The first flash comes at any time, so that the sound alone does not tell whether it is foreign.
+# The time of the first flash varies widely, so that the sound alone does not reveal whether it is foreign.
 MATCH = Plot(FLASHES, heard=1.0, things=0.6, lead=(0.3, 2.3), counts=(0.4, 0.35, 0.25), long=0.0)
 
 
@@ -56,7 +56,7 @@ def _background(rng: Rng) -> tuple[str, str]:
 
 
 def write_picture(rng: Rng, signs: float = 0.4) -> Scene:
-    """A still image of one to four figures and perhaps a sign."""
+    """Writes a still image of one to four figures and perhaps a sign."""
     sign = _sign(rng) if chance(rng, signs) else None
     figures = DraftScene(rng, int(rng.integers(1, 5)), beside=sign).frozen_figures()
     return Scene(1.0, *_background(rng), figures=figures, signs=(sign,) if sign else (), picture="image", audible=False)
@@ -69,7 +69,7 @@ def _sign(rng: Rng, numbers: float = 0.2) -> Sign:
 
 
 def write_sounds(rng: Rng) -> Scene:
-    """One to three sounds one after the other, perhaps over a long one; no picture."""
+    """Writes one to three kinds of sounds, one after another, without a picture."""
     kinds = [pick(rng, tuple(words.SOUNDS))]
     for _ in range(rng.integers(0, 3)):
         kinds.append(pick(rng, [kind for kind in words.SOUNDS if kind not in kinds]))
@@ -86,14 +86,14 @@ def write_sounds(rng: Rng) -> Scene:
 
 
 def write_speech(rng: Rng) -> Scene:
-    """Somebody says a sentence; no picture."""
+    """Writes a spoken sentence without a picture."""
     utterance = say(rng, sentence(rng), LEAD)
     seconds = round(utterance.words[-1].end + LEAD, 3)
     return Scene(seconds, utterances=(utterance,), picture="none", noise=_noise(rng, 0.02), seed=_seed(rng))
 
 
 def write_talk(rng: Rng) -> Scene:
-    """Somebody says, in noise, what is seen or written in the video."""
+    """Writes a video in which a voice says, in noise, what is seen or written."""
     sign = _sign(rng, numbers=0.0) if chance(rng, 0.5) else None
     stage = DraftScene(rng, int(rng.integers(1, 4)), beside=sign)
     figure = stage.figures[0]
@@ -119,7 +119,7 @@ def write_talk(rng: Rng) -> Scene:
 
 
 def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
-    """A video in which things happen, with and without sounds."""
+    """Writes a video of events with and without sounds."""
     usual = int(rng.choice(len(plot.counts), p=plot.counts)) + 1
     times, seconds = beats(rng, int(rng.integers(5, 13)) if chance(rng, plot.long) else usual, plot.lead)
     while seconds > LONGEST:
@@ -147,7 +147,7 @@ def write_action(rng: Rng, plot: Plot = ACTION) -> Scene:
 
 
 def _sound(stage: DraftScene, event: int) -> None:
-    """Lets a sound begin with an event; things that flash have their own."""
+    """Adds a sound to an event; a flashing figure with a characteristic sound makes that one."""
     rng, happening = stage.rng, stage.events[event]
     shape = stage.figures[happening.figure].shape
     owned = [words.OWN_SOUNDS.get(figure.shape) for figure in stage.figures]
@@ -163,7 +163,7 @@ def _sound(stage: DraftScene, event: int) -> None:
 
 
 def write_source(rng: Rng) -> Scene:
-    """A video in which several figures flash and one of them makes a sound meanwhile."""
+    """Writes a video in which several figures flash and one of the flashes has a sound."""
     while True:
         scene = write_action(rng, SOURCE)
         if len({event.figure for event in scene.events}) > 1:
@@ -176,9 +176,9 @@ def write_source(rng: Rng) -> Scene:
 
 
 def write_match(rng: Rng) -> Scene:
-    """A video in which every flash is heard; in half of them the sound is that of another one.
+    """Writes a video in which every flash has a sound, or, half of the time, one with the sound of another video.
 
-    Both have the same length and are drawn in the same way, so that neither sound nor picture alone tells which.
+    Both kinds have the same distribution of pictures and sounds, so that neither alone reveals which it is.
     """
     while True:
         scene, other = write_action(rng, MATCH), write_action(rng, MATCH)
@@ -193,7 +193,7 @@ def write_match(rng: Rng) -> Scene:
 
 
 def with_voice(rng: Rng, scene: Scene, text: str) -> Scene:
-    """A still image that is shown while a voice says something."""
+    """Returns a still image shown while a voice reads a text."""
     utterance = say(rng, text, LEAD)
     seconds = math.ceil((utterance.words[-1].end + LEAD) * 1000) / 1000
     return dataclasses.replace(scene, seconds=seconds, utterances=(utterance,), audible=True, seed=_seed(rng))

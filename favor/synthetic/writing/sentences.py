@@ -1,4 +1,4 @@
-"""What voices read aloud, and how an utterance is put together."""
+"""Random sentences, and the timing of their words when spoken."""
 
 from favor.synthetic import vocabulary as words
 from favor.synthetic.chance import Rng, chance, pick
@@ -6,17 +6,17 @@ from favor.synthetic.rendering.voices import VOICES, length
 from favor.synthetic.scene import SpokenWord, Utterance
 
 LEAD = 0.25  # seconds of silence before and after speech
-PERCENTS = (90, 110)  # of a voice's own pitch and pace
+PERCENTS = (90, 110)  # range of pitch and pace, relative to the voice's own
 
 
 def say(rng: Rng, text: str, start: float, voice: str | None = None) -> Utterance:
-    """Returns an utterance.
+    """Returns an utterance of a text.
 
     Args:
-        rng: chooses voice, pace, loudness and pauses.
+        rng: random generator for voice, pace, loudness and pauses.
         text: words of the vocabulary.
-        start: when the first word begins, in seconds.
-        voice: which; None for any.
+        start: start of the first word, in seconds.
+        voice: one of ``VOICES``; None for a random one.
 
     Raises:
         KeyError: if a word is not in the vocabulary.
@@ -32,7 +32,7 @@ def say(rng: Rng, text: str, start: float, voice: str | None = None) -> Utteranc
 
 
 def sentence(rng: Rng) -> str:
-    """Returns a sentence, a row of numbers or, in one case of six, words without sense."""
+    """Returns a sentence, a sequence of numbers or, one time in six, random words."""
     pattern = rng.integers(6)
     if pattern == 0:
         return " ".join(pick(rng, words.spoken_words()) for _ in range(rng.integers(3, 8)))

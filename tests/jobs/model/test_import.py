@@ -217,7 +217,7 @@ def test_a_mistake_is_told_in_one_line(tmp_path, monkeypatch, arguments, message
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path):
     import_golden(tmp_path / "model")
-    assert "is there already" in import_golden(tmp_path / "model", status=1)
+    assert "already exists" in import_golden(tmp_path / "model", status=1)
     import_golden(tmp_path / "model", "--overwrite", "--merge-lora")
     assert read_config(tmp_path / "model").lora is None
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -133,7 +133,7 @@ def test_a_file_that_kills_at_two_windows_is_put_aside(decoder, named, started, 
     [(_, later)] = decoder.windows(uri, [(2000, 2500)], SMALL)
     assert (later.code, len(started)) == (code, 2)
     assert uri in str(later)
-    assert "put aside, since it has killed the decoder 2 times" in str(later)
+    assert "put aside, because it has killed the decoder 2 times" in str(later)
 
 
 def test_a_bad_window_does_not_put_its_file_aside(decoder, named, started):

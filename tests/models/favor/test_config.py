@@ -58,7 +58,7 @@ def test_resolutions_are_read_from_lists():
         ({"causal_qformer": {"max_positions": 319}}, "does not fit in causal_qformer.max_positions 319"),
         ({"prompt": {"after": "</Img>"}}, "lacks {instruction}"),
         ({"prompt": {"max_question_tokens": 513}}, "exceeds image_qformer.max_position_embeddings 512"),
-        ({"frame_sampling": "random"}, "must be one of released, even"),
+        ({"frame_sampling": "random"}, "must be one of even, released"),
     ],
 )
 def test_errors_name_the_value_and_the_remedy(values, message):

@@ -183,7 +183,7 @@ def test_score_of_continuations_of_unequal_length(llm, prompts):
         ({"max_new_tokens": 4, "min_new_tokens": 5}, "min_new_tokens 5 exceeds max_new_tokens 4"),
         ({"temperature": -1.0}, "needs temperature >= 0"),
         ({"top_p": 0.0}, "0 < top_p <= 1"),
-        ({"num_beams": 2, "temperature": 1.0}, "beams are not drawn"),
+        ({"num_beams": 2, "temperature": 1.0}, "beam search does not sample"),
         ({"beams": 2}, "no generation option 'beams'; there are max_new_tokens"),
     ],
 )

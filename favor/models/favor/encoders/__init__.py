@@ -1,1 +1,1 @@
-"""The frozen encoders: what is seen, said and heard becomes features that do not depend on the prompt."""
+"""The frozen encoders of pictures, speech and sound events, whose features do not depend on the prompt."""

@@ -12,7 +12,7 @@ from favor.media.clip import SAMPLE_RATE
 
 FRAME_SAMPLES = SAMPLE_RATE * 25 // 1000
 HOP_SAMPLES = SAMPLE_RATE * 10 // 1000
-FFT_SIZE = 512  # the frame, filled up with zeros to a power of two
+FFT_SIZE = 512  # the frame, padded with zeros to a power of two
 LOWEST_HZ = 20  # of the lowest filter; the highest ends at half the sample rate
 PREEMPHASIS = 0.97
 INT16_SCALE = 2**15  # Kaldi reads samples as 16-bit integers
@@ -20,21 +20,21 @@ POWER_FLOOR = torch.finfo(torch.float32).eps  # keeps the logarithm of digital s
 
 
 def frame_count(samples: int) -> int:
-    """Whole frames in a number of samples; a rest that fills no frame is dropped, as Kaldi's ``snip_edges`` does."""
+    """Counts the whole frames in a number of samples; the remainder is dropped, as with Kaldi's ``snip_edges``."""
     return max(0, 1 + (samples - FRAME_SAMPLES) // HOP_SAMPLES)
 
 
 def samples_of(frames: int) -> int:
-    """The smallest number of samples that gives so many frames."""
+    """Returns the smallest number of samples that gives a number of frames."""
     return FRAME_SAMPLES + (frames - 1) * HOP_SAMPLES if frames else 0
 
 
 def log_mel(waveform: Tensor, bins: int) -> Tensor:
-    """Kaldi's ``compute-fbank-feats --dither=0`` in float32, whatever the precision around it.
+    """Computes Kaldi's ``compute-fbank-feats --dither=0`` in float32, even under autocast.
 
     Args:
         waveform: (batch, samples) of any floating type, at 16 kHz, full scale at 1; at least one frame.
-        bins: mel filters.
+        bins: number of mel filters.
 
     Returns:
         (batch, frame_count(samples), bins) float32, natural logarithms of power.
@@ -50,9 +50,9 @@ def log_mel(waveform: Tensor, bins: int) -> Tensor:
 
 @functools.cache
 def _tables(bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Kaldi's "povey" window (400,), and its filters (257, bins): triangles on the mel axis, evenly spaced there.
+    """Computes Kaldi's "povey" window (400,) and filters (257, bins): triangles, evenly spaced on the mel axis.
 
-    Low filters narrower than an FFT bin may be empty, in Kaldi's as in these.
+    Low filters narrower than an FFT bin may be empty, as in Kaldi.
     """
     window = np.hanning(FRAME_SAMPLES) ** 0.85
     mel = _mel(np.arange(FFT_SIZE // 2 + 1) * SAMPLE_RATE / FFT_SIZE)[:, None]

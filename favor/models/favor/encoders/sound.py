@@ -1,6 +1,6 @@
-"""Hearing sound events: 16 kHz samples become BEATs' features, eight for every 160 ms.
+"""The sound-event encoder: 16 kHz samples become BEATs' features, eight for every 160 ms.
 
-BEATs (arXiv 2212.09058) cuts a filterbank into patches as a ViT cuts a picture. Parameters have their released names.
+BEATs (arXiv 2212.09058) cuts a filterbank into patches as a ViT cuts a picture. Parameters keep their released names.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # AudioSet's, spec section 4
 GATE_FEATURES = 4  # summed into each of a position gate's two numbers
 CLIPS_PER_PASS = 8  # bounds the (length x length) position biases of a long batch
 
-# What the released cfg says about the layers' form; another form would need other code.
+# The form of the layers in the released cfg; any other form would need different code.
 RELEASED_FORM = {
     "layer_norm_first": False,
     "deep_norm": True,
@@ -31,7 +31,7 @@ RELEASED_FORM = {
     "conv_bias": False,
     "activation_fn": "gelu",
 }
-BEATS_FIELDS = tuple(field.name for field in dataclasses.fields(SoundConfig))  # which are BEATs' names
+BEATS_FIELDS = tuple(field.name for field in dataclasses.fields(SoundConfig))  # named as in BEATs
 
 # The classifier, and the later layers' copies of the table of position biases, which layer 0 holds for all.
 UNUSED_RELEASED = re.compile(r"predictor\..+|encoder\.layers\.[1-9]\d*\.self_attn\.relative_attention_bias\.weight")
@@ -57,7 +57,7 @@ class SoundEncoder(nn.Module):
         """Encodes clips of equal length; each clip's features depend on that clip only.
 
         Args:
-            waveform: (batch, samples) float at 16 kHz, full scale at 1; less than one patch is filled up with silence.
+            waveform: (batch, samples) float at 16 kHz, full scale at 1; less than one patch is padded with silence.
 
         Returns:
             (batch, token_count(samples), width) in the weights' type; 1496 tokens for 30 s.
@@ -72,12 +72,12 @@ class SoundEncoder(nn.Module):
     def _encode(self, clips: Tensor) -> Tensor:
         fbank = normalised_fbank(clips, self.patch_size).to(self.patch_embedding.weight.dtype)
         patches = self.patch_embedding(fbank.unsqueeze(1))  # (batch, embed_dim, frames / 16, 8)
-        patches = patches.flatten(2).transpose(1, 2)  # (batch, tokens, embed_dim): eight bands, then on in time
+        patches = patches.flatten(2).transpose(1, 2)  # (batch, tokens, embed_dim): eight bands per time step
         return self.encoder(self.post_extract_proj(self.layer_norm(patches)))
 
 
 class Transformer(nn.Module):
-    """A convolution tells the tokens where they are, then come the layers.
+    """A positional convolution, followed by the layers.
 
     Args:
         config: the sizes.
@@ -173,7 +173,7 @@ class SelfAttention(nn.Module):
         return self.out_proj(attended.transpose(1, 2).flatten(2))
 
     def position_bias(self, length: int) -> Tensor:
-        """The bias of each query (row) towards each key (column), (heads, length, length)."""
+        """Computes the bias of each query (row) towards each key (column), (heads, length, length)."""
         table = self.relative_attention_bias
         distances = torch.arange(1 - length, length, device=table.weight.device)
         by_distance = table(position_buckets(distances, self.buckets, self.max_distance)).T  # (heads, 2 length - 1)
@@ -190,11 +190,11 @@ class SelfAttention(nn.Module):
 
 
 def normalised_fbank(waveform: Tensor, patch_size: int) -> Tensor:
-    """BEATs' input: Kaldi's filterbank with AudioSet's mean and twice its deviation taken out.
+    """Computes BEATs' input: Kaldi's filterbank, normalised by AudioSet's mean and twice its standard deviation.
 
     Args:
         waveform: (batch, samples) at 16 kHz.
-        patch_size: edge of a patch in frames; shorter sound is filled up with silence.
+        patch_size: edge of a patch in frames; shorter sound is padded with silence.
 
     Returns:
         (batch, frames, 128) float32.
@@ -204,17 +204,17 @@ def normalised_fbank(waveform: Tensor, patch_size: int) -> Tensor:
 
 
 def token_count(samples: int, patch_size: int) -> int:
-    """Tokens of a clip, which are whole patches only: its last 160 ms may go unheard; 30 s give 1496."""
+    """Counts the tokens of a clip; only whole patches give any, so up to 160 ms are lost; 30 s give 1496."""
     return max(patch_size, frame_count(samples)) // patch_size * (MEL_BINS // patch_size)
 
 
 def position_buckets(distances: Tensor, buckets: int, max_distance: int) -> Tensor:
-    """T5's bidirectional buckets, half of them for keys after the query: one for each near distance, far ones share.
+    """Assigns T5's bidirectional buckets, half of them for later keys: near distances have their own, far ones share.
 
     Args:
         distances: key position minus query position, integers of any shape.
-        buckets: their number.
-        max_distance: from here on all distances share the last bucket.
+        buckets: number of buckets.
+        max_distance: distance from which on all share the last bucket.
 
     Returns:
         Bucket indices of the same shape.
@@ -228,15 +228,15 @@ def position_buckets(distances: Tensor, buckets: int, max_distance: int) -> Tens
 
 
 def is_unused(released_name: str) -> bool:
-    """Whether a tensor of the released file has no place in SoundEncoder; all others have their name in both."""
+    """Returns whether SoundEncoder lacks a tensor of the released file; all others have the same name in both."""
     return UNUSED_RELEASED.fullmatch(released_name) is not None
 
 
 def sound_config_from_cfg(cfg: Mapping[str, Any]) -> SoundConfig:
-    """Reads the ``cfg`` of a released BEATs file; what concerns only training or the classifier is ignored.
+    """Reads the ``cfg`` of a released BEATs file, ignoring settings of training and of the classifier.
 
     Raises:
-        ConfigError: for a form of the layers other than the released one, and for a missing or impossible size.
+        ConfigError: if the layers have another form than the released one, or a size is missing or impossible.
     """
     for name, value in RELEASED_FORM.items():
         if cfg.get(name) != value:

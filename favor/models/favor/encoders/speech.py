@@ -1,4 +1,4 @@
-"""Hearing speech: 16 kHz samples become Whisper's features, 50 a second."""
+"""The speech encoder: 16 kHz samples become Whisper's features, 50 per second."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ class LogMel:
     """Whisper's log-mel spectrogram on the samples' own device, with the filters of ``WhisperFeatureExtractor``.
 
     Args:
-        bins: mel bins.
+        bins: number of mel bins.
     """
 
     def __init__(self, bins: int) -> None:
@@ -58,6 +58,6 @@ class LogMel:
 
 
 def cut_pieces(samples: Tensor, length: int) -> Tensor:
-    """Cuts (n,) samples into (pieces, length); the last is filled up with silence, no samples are one silent piece."""
+    """Cuts (n,) samples into (pieces, length); pads the last with silence; no samples give one silent piece."""
     pieces = max(1, -(-len(samples) // length))
     return nn.functional.pad(samples, (0, pieces * length - len(samples))).view(pieces, length)

@@ -1,4 +1,4 @@
-"""Seeing: frames become ViT features, and those become the visual slots that the instruction asks for."""
+"""The visual encoders: frames become ViT features, and those become visual slots for an instruction."""
 
 import dataclasses
 
@@ -42,12 +42,12 @@ class VisualEncoder(nn.Module):
 
 
 def normalise(frames: Tensor, size: int, still: bool) -> Tensor:
-    """Makes the ViT's input as the release does: bicubic straight to a square, then CLIP's mean and deviation.
+    """Prepares frames for the ViT as the release does: bicubic to a square, then CLIP's mean and standard deviation.
 
     Args:
         frames: (n, H, W, 3) uint8.
-        size: edge of the square in pixels; frames that have it are not resampled.
-        still: whether they are still images, which the release resizes with antialiasing, and video frames without.
+        size: edge length of the square in pixels; frames of this size are not resampled.
+        still: whether they are still images, which the release resizes with antialiasing, unlike video frames.
 
     Returns:
         (n, 3, size, size) float32.
@@ -61,7 +61,7 @@ def normalise(frames: Tensor, size: int, still: bool) -> Tensor:
 
 
 class ImageQFormer(nn.Module):
-    """InstructBLIP's Q-Former: queries look at one frame's features with the instruction in mind (fact 8).
+    """InstructBLIP's Q-Former: queries attend to one frame's features, given the instruction (fact 8).
 
     Args:
         config: the sizes.
@@ -76,11 +76,11 @@ class ImageQFormer(nn.Module):
         self.qformer = InstructBlipQFormerModel(InstructBlipQFormerConfig(**sizes, encoder_hidden_size=visual_width))
 
     def forward(self, visual: Tensor, question_ids: Tensor, question_mask: Tensor) -> Tensor:
-        """Asks each frame.
+        """Runs the queries over each frame.
 
         Args:
             visual: (n, patches + 1, visual width).
-            question_ids: (n, L), the instruction that each frame is asked.
+            question_ids: (n, L), the instruction for each frame.
             question_mask: (n, L), zero where a shorter instruction is padded.
 
         Returns:
@@ -89,12 +89,12 @@ class ImageQFormer(nn.Module):
         tokens = self.query_tokens.shape[1] + question_ids.shape[1]
         frames = rows_per_pass(tokens * self.qformer.config.intermediate_size, visual.dtype)
         chunks = (tensor.split(frames) for tensor in (visual, question_ids, question_mask))
-        return torch.cat([self._ask(*chunk) for chunk in zip(*chunks, strict=True)])
+        return torch.cat([self._query(*chunk) for chunk in zip(*chunks, strict=True)])
 
-    def _ask(self, visual: Tensor, question_ids: Tensor, question_mask: Tensor) -> Tensor:
+    def _query(self, visual: Tensor, question_ids: Tensor, question_mask: Tensor) -> Tensor:
         queries = self.query_tokens.expand(len(visual), -1, -1)
-        asked = torch.cat([question_mask.new_ones(queries.shape[:2]), question_mask], dim=1)
+        attended = torch.cat([question_mask.new_ones(queries.shape[:2]), question_mask], dim=1)
         output = self.qformer(
-            input_ids=question_ids, attention_mask=asked, query_embeds=queries, encoder_hidden_states=visual
+            input_ids=question_ids, attention_mask=attended, query_embeds=queries, encoder_hidden_states=visual
         )
         return output.last_hidden_state[:, : queries.shape[1]]
