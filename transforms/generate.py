@@ -86,11 +86,11 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
             for outcome in halving(list(windows)):
                 if not suspected:
                     self._largest_batch = halving.limit
-                outcomes.append(self._alone(outcome, model) if isinstance(outcome, Failed) else outcome)
+                outcomes.append(self._retry_or_fail(outcome, model) if isinstance(outcome, Failed) else outcome)
         self._runtime.model_watch.check()
         return iter(outcomes)
 
-    def _alone(self, failed: Failed[Window], model: ClipModel) -> Answered | Failure:
+    def _retry_or_fail(self, failed: Failed[Window], model: ClipModel) -> Answered | Failure:
         """Retries a window that ran out of memory with fewer frames; returns the failure if nothing helps."""
         window, fault = failed.item, failed.fault
         for share in FRAME_SHARES if fault.is_out_of_memory else ():
