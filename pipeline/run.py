@@ -19,10 +19,10 @@ from favor.structs import to_json
 from pipeline.inputs import united
 from pipeline.options import RunOptions
 from pipeline.output.dataset import build
-from pipeline.output.directory import JOURNAL, RUN_FILE, OutputDirectory
+from pipeline.output.directory import REPORT_FILE, RUN_FILE, OutputDirectory
 from pipeline.output.formats import FORMATS, check_partition, clear, directory
 from pipeline.output.heartbeat import heartbeat
-from pipeline.output.journal import Journal
+from pipeline.output.journal import Journal, clear_journal
 from pipeline.output.lease import Lease
 from pipeline.output.metadata import file_metadata
 from pipeline.output.reader import differences, parsed
@@ -51,7 +51,7 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     check_output(options.output.directory, options.corpus.patterns)
     with _used_as_output(storage):
         Lease(storage)
-        before, after = agreed(storage, options, overwrite)
+        _, after = agreed(storage, options, overwrite)
     options = dataclasses.replace(
         options,
         corpus=dataclasses.replace(options.corpus, labels=after["labels"]),
@@ -64,7 +64,7 @@ def run(options: RunOptions, overwrite: bool = False) -> Summary:
     work = make_run(options, journal)
     with _used_as_output(storage):
         lease = Lease(storage)  # another run may have started while Beam was imported
-        claim(storage, before, after, overwrite)
+        claim(storage, *agreed(storage, options, overwrite), overwrite)
     with heartbeat(work.counts, storage, lease.stop_if_lost):
         lease.check()
         with shown(work.counts):
@@ -151,13 +151,13 @@ def claim(storage: OutputDirectory, before: Made, after: Made, overwrite: bool) 
         storage: the output.
         before: how its rows were made before the run.
         after: how its rows are made with the run.
-        overwrite: delete the contents of the output.
+        overwrite: delete what earlier runs have written to the output.
     """
     if overwrite:
-        for name in (JOURNAL, RUN_FILE):
-            storage.remove(storage.path(name))
+        clear_journal(storage)
         for table, format in itertools.product(TABLES, FORMATS):
             clear(storage, directory(table, format))
+        storage.remove([storage.path(name) for name in (RUN_FILE, REPORT_FILE)])
     if after != before:
         storage.write(json.dumps(after, indent=2).encode(), RUN_FILE)
 

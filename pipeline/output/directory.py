@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -98,15 +98,24 @@ class OutputDirectory:
     def remove_unfinished(self, *names: str) -> None:
         """Removes unfinished files of killed processes below a subdirectory that no other process is writing to."""
         if isinstance(self.filesystem, LocalFileSystem):
-            for path in self._find(*names):
-                if UNFINISHED.fullmatch(path.rsplit("/", 1)[-1]):
-                    self.remove(path)
+            self.remove([path for path in self._find(*names) if UNFINISHED.fullmatch(path.rsplit("/", 1)[-1])])
 
-    def remove(self, path: str) -> None:
-        """Removes a file or a whole directory, if it exists."""
-        with self._as_oserror():
-            if self.filesystem.exists(path):
-                self.filesystem.rm(path, recursive=True)
+    def remove(self, paths: Sequence[str]) -> None:
+        """Removes files, if they exist; whatever else is in the directory may be the user's and stays.
+
+        As on an object store, a directory is gone with its last file.
+        """
+        filesystem = self.filesystem
+        if not isinstance(filesystem, LocalFileSystem):
+            with self._as_oserror():
+                existing = [path for path in paths if filesystem.exists(path)]
+                if existing:
+                    filesystem.rm(existing)
+            return
+        for path in map(Path, paths):
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it is not empty
+                path.parent.rmdir()
 
     @contextlib.contextmanager
     def _as_oserror(self) -> Iterator[None]:

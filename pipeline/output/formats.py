@@ -6,6 +6,7 @@ import datetime
 import itertools
 import json
 import math
+import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -19,6 +20,7 @@ from pipeline.output.directory import OutputDirectory
 
 PARQUET, JSON_LINES = FORMATS = ("parquet", "jsonl")
 ROWS_PER_FILE = 500_000
+TABLE_FILE = re.compile(r"(?:[^/]+=[^/]*/)?part-\d{5}\.(?:parquet|jsonl)")  # the partition and the name of a file
 LONGEST_NAME = 255  # bytes, on most filesystems
 
 
@@ -193,16 +195,14 @@ def partition(column: str, value: Any) -> str:
 
 
 def clear(storage: OutputDirectory, directory: tuple[str, ...], keep: str = "") -> None:
-    """Removes the files of a table, complete or not, except ``keep``, which is going to be replaced."""
+    """Removes the files of a table, complete or not, except ``keep``, which is going to be replaced.
+
+    Files with other names are not the table's: the user may have a directory of the same name in the output.
+    """
     storage.remove_unfinished(*directory)
     root = storage.path(*directory)
-    files = [path for format in FORMATS for path in storage.list(*directory, suffix=f".{format}")]
-    if any("/" in path.removeprefix(f"{root}/") for path in files):
-        storage.remove(root)
-        return
-    for path in files:
-        if path != f"{root}/{keep}":
-            storage.remove(path)
+    names = {path.removeprefix(f"{root}/"): path for path in storage.list(*directory, suffix="")}
+    storage.remove([path for name, path in names.items() if TABLE_FILE.fullmatch(name) and name != keep])
 
 
 def check_partition(column: str | None, label_types: Mapping[str, str]) -> None:

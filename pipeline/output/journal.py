@@ -1,5 +1,6 @@
 """The journal: rows written during a run, in small atomic Parquet parts that a later run can read."""
 
+import re
 import threading
 import uuid
 import weakref
@@ -16,6 +17,8 @@ from pipeline.output.schema import SCHEMA_VERSION
 from pipeline.output.tables import TABLES, values
 from transforms.history import NO_RETRIES, History, RetryPolicy, StandingFailure
 from transforms.rows import FAILURES, RESOLVED, FailureKey
+
+PART_FILE = re.compile(r"[0-9a-f]{32}\.parquet")  # what `digest` calls a part
 
 
 class Journal:
@@ -112,3 +115,10 @@ def _find_journal(
     """Returns this process's copy of a journal, which is created on the first call."""
     with _LOCK:
         return _JOURNALS.get(journal_id) or Journal(output, metadata, label_types, retry_policy, journal_id)
+
+
+def clear_journal(storage: OutputDirectory) -> None:
+    """Removes all parts of the journal of an output, complete or not."""
+    storage.remove_unfinished(JOURNAL)
+    parts = storage.list(JOURNAL, suffix=".parquet")
+    storage.remove([path for path in parts if PART_FILE.fullmatch(path.rsplit("/", 1)[-1])])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,14 @@ from favor.media.sampling import SCENES, Windowing
 from favor.models.base import GenerationOptions, ModelCard, TaskPrompts
 from favor.models.placement import Placement
 from pipeline.options import THIRTY_SECONDS, CorpusOptions, ModelOptions, OutputOptions, RunOptions
-from pipeline.output.directory import RUN_FILE, OutputDirectory
+from pipeline.output.directory import REPORT_FILE, RUN_FILE, OutputDirectory
 from pipeline.output.formats import Layout
 from pipeline.output.schema import SCHEMA_VERSION
 from pipeline.run import agreed, claim
 from transforms.elements import Question
 from transforms.rows import ANSWERS, CAPTIONS, TRANSCRIPTS
 
+PART = f"{0:032x}.parquet"
 CARD = ModelCard(
     name="favor-mini", revision="r1", trained=True, knows="much", needs=ClipNeeds(), prompts=TaskPrompts("What?")
 )
@@ -106,24 +108,32 @@ def test_a_run_does_not_go_on_in_an_output_of_an_older_version(output, made, sch
 
 def test_what_is_refused_throws_nothing_away(output):
     before = claimed(output, CAPTIONS)
-    output.write(b"rows", "journal", "captions", "part.parquet")
+    output.write(b"rows", "journal", "captions", PART)
     with pytest.raises(FavorError, match="--partition-by 'year'"):
         claimed(output, CAPTIONS, overwrite=True, by="year")
-    assert output.read("journal", "captions", "part.parquet") == b"rows"
+    assert output.read("journal", "captions", PART) == b"rows"
     assert json.loads(output.read(RUN_FILE)) == before
     claimed(output, CAPTIONS, overwrite=True)
-    assert output.read("journal", "captions", "part.parquet") is None
+    assert output.read("journal", "captions", PART) is None
 
 
 def test_starting_anew_leaves_no_table_of_before_but_what_is_not_ours(output):
     claimed(output, CAPTIONS)
     output.write(b"rows", TRANSCRIPTS, "part-00000.parquet")
     output.write(b"rows", "jsonl", TRANSCRIPTS, "part-00000.jsonl")
-    output.write(b"film", "media", "film.mp4")
+    output.write(b"rows", CAPTIONS, "year=1999", "part-00001.parquet")
+    output.write(b"report", REPORT_FILE)
+    foreign = [
+        ("media", "film.mp4"),
+        ("media", "list", "films.jsonl"),
+        ("journal", "diary.txt"),
+        (CAPTIONS, "b.parquet"),
+    ]
+    for names in foreign:
+        output.write(b"the user's", *names)
     claimed(output, CAPTIONS, overwrite=True)
-    assert not output.list(TRANSCRIPTS, suffix="")
-    assert not output.list("jsonl", suffix="")
-    assert output.read("media", "film.mp4") == b"film"
+    left = {path.relative_to(output.root).parts for path in Path(output.root).rglob("*") if path.is_file()}
+    assert left == {*foreign, (RUN_FILE,)}
 
 
 def test_a_file_of_settings_that_is_no_json_is_named(output):

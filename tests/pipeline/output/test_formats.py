@@ -157,3 +157,13 @@ def test_what_a_killed_run_has_left_of_a_table_is_removed(journal, tmp_path):
     (root / ".DS_Store").touch()
     build(journal, CAPTIONS)
     assert files(root) == [".DS_Store", "part-00000.parquet"]
+
+
+def test_foreign_files_in_the_directory_of_a_table_stay(journal, tmp_path):
+    film, listing = tmp_path / "out" / "media" / "film.mp4", tmp_path / "out" / "media" / "more" / "films.jsonl"
+    for path in (film, listing):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("the user's")
+    for layout in (Layout(), Layout(("jsonl",)), Layout(partition_by="language"), Layout()):
+        build(journal, CAPTIONS, layout)
+    assert film.read_text() == listing.read_text() == "the user's"
