@@ -68,6 +68,16 @@ def test_a_poisoned_window_costs_one_failure_in_a_batch_of_sixteen(failing):
     assert row.code == "model_error"
 
 
+@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize(("method", "made"), [("encode", "encodings of 1 clips"), ("answer", "answers to 1 prompts")])
+def test_a_model_that_returns_too_few_or_too_many_outputs_fails(failing, monkeypatch, method, made, count):
+    real = getattr(failing, method)
+    monkeypatch.setattr(failing, method, lambda *arguments: count * list(real(*arguments)))
+    (row,) = run(failing, [window(0)])
+    assert row.code == "model_error"
+    assert f"favor-mini returned {count} {made}" in row.message
+
+
 def test_a_model_that_fails_on_every_file_stops_the_run(failing):
     with pytest.raises(BrokenModelError, match=r"ValueError at .*test_generate\.py:\d+: a planted failure"):
         run(failing, [window(i, shade=255) for i in range(3)])
