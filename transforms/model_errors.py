@@ -1,6 +1,5 @@
 """Classifying what a model raises: an error about one window, out of memory, or a broken model, which stops the run."""
 
-import collections
 import dataclasses
 import threading
 import traceback
@@ -104,7 +103,7 @@ class ModelWatch:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._answered = False
-        self._failed: dict[tuple[str, str], set[str]] = collections.defaultdict(set)
+        self._failed: dict[tuple[str, str], tuple[ModelFault, set[str]]] = {}  # with the files on which it occurred
         self._lock = threading.Lock()
 
     @property
@@ -121,8 +120,8 @@ class ModelWatch:
         """Records that a window of a file has failed in a batch of its own."""
         with self._lock:
             if not self._answered:
-                self._failed[fault.kind, fault.place].add(uri)
-                self._last = fault
+                _, uris = self._failed.setdefault((fault.kind, fault.place), (fault, set()))
+                uris.add(uri)
 
     def check(self) -> None:
         """Checks, after each batch, that the model is not at fault.
@@ -131,11 +130,12 @@ class ModelWatch:
             BrokenModelError: if windows of several files have failed in the same way and none was answered.
         """
         with self._lock:
-            most = max(map(len, self._failed.values()), default=0)
-        if most >= FILES_TO_STOP and not self.has_answered:
-            raise self._last.stop(
-                f"the model has failed in the same way on windows of {most} files and answered none. Once it is fixed, "
-                "the same command goes on where it stopped"
+            faults = [(len(uris), fault) for fault, uris in self._failed.values() if len(uris) >= FILES_TO_STOP]
+        if faults and not self.has_answered:
+            files, fault = max(faults, key=lambda failed: failed[0])
+            raise fault.stop(
+                f"the model has failed in the same way on windows of {files} files and answered none. Once it is "
+                "fixed, the same command goes on where it stopped"
             )
 
 

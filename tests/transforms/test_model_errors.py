@@ -116,6 +116,15 @@ def test_a_model_that_fails_alike_on_three_files_is_to_blame():
         watch.check()
 
 
+def test_the_way_in_which_most_files_have_failed_is_reported():
+    watch = ModelWatch(Tally())
+    for uri in ("/1.mp4", "/2.mp4", "/3.mp4"):
+        watch.note_failure(uri, fault())
+    watch.note_failure("/4.mp4", fault(kind="RuntimeError", place="odd.py:1"))
+    with pytest.raises(BrokenModelError, match=r"^ValueError at model\.py:7: .* 3 files"):
+        watch.check()
+
+
 def test_a_model_that_fails_differently_each_time_is_not():
     watch = ModelWatch(Tally())
     for number in range(9):
