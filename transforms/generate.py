@@ -137,6 +137,8 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
 
     def _encoded(self, windows: Sequence[Window], model: ClipModel) -> dict[int, Encoded]:
         """Returns the encodings of windows by the ``id`` of the window."""
+        if not windows:
+            return {}
         with timed("encode", self._runtime.tally.add):
             encodings = model.encode([window.clip for window in windows])
         self._check_count("encodings of", encodings, "clips", windows)

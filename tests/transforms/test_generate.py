@@ -168,6 +168,7 @@ def test_a_window_without_sound_alone_with_its_transcript_costs_nothing(failing)
     runtime = Runtime()
     handler = ClipModelHandler(IDENTITY, CPU, SHORT, 1, runtime=runtime)
     (outcome,) = run(failing, [window(0, TRANSCRIPT)], handler)
+    assert failing.sizes == []
     assert not runtime.model_watch.has_answered
     assert outcome.rows[0][1].finish_reason == "no_audio"
     assert outcome.rows[0][1].mean_logprob is None
