@@ -11,7 +11,8 @@ import torch
 from favor.errors import FavorError, MediaError
 from transforms.metrics import Tally
 
-# What a single odd window can make a model raise; any other exception is a bug and stops the run.
+# What a single odd window can make a model raise: a prompt too long for a table of positions is an IndexError, and much
+# research code checks its input with assert. Any other exception is a bug and stops the run.
 MODEL_ERRORS: tuple[type[Exception], ...] = (
     MediaError,
     OSError,
@@ -19,6 +20,8 @@ MODEL_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
     ValueError,
     ArithmeticError,
+    LookupError,
+    AssertionError,
 )
 OUT_OF_MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "cublas_status_alloc_failed")
 # After one of these, every later call to the GPU fails in this process.

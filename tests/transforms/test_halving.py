@@ -58,7 +58,7 @@ def test_an_item_that_never_fits_fails_alone():
     assert all(output.fault.is_out_of_memory for output in outputs)
 
 
-@pytest.mark.parametrize("error", [TypeError("x"), KeyError("x"), AssertionError("x"), AttributeError("x")])
+@pytest.mark.parametrize("error", [TypeError("x"), AttributeError("x")])
 def test_a_mistake_in_the_code_stops_the_run(error):
     with pytest.raises(type(error)):
         list(Halving(Work([1], error=error), 4)(range(4)))
