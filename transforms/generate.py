@@ -33,7 +33,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
 
     The encoders run once per window, however many questions there are. A window without sound is not transcribed: its
     answer is empty and its finish reason ``no_audio``. A batch that fails is halved until the culprit is isolated;
-    after an out-of-memory error, later batches are no larger than what fitted.
+    after an out-of-memory error, later batches are no larger than what fitted, unless a single window was too large.
 
     Args:
         identity: names the model and determines the ids of the rows.
@@ -59,7 +59,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         self._placement = placement
         self._options = options
         self._batch_size = batch_size
-        self._largest_batch = batch_size  # shrinks permanently when memory runs out
+        self._largest_batch = batch_size  # shrinks permanently when a batch of ordinary windows does not fit in memory
         self._loading = Tally()  # added to the run's tally later: Beam counts nothing during setup
         self._suspects = suspects
         self._runtime = runtime or Runtime()

@@ -141,6 +141,17 @@ def test_a_window_too_large_for_memory_is_shown_with_fewer_frames(failing):
     assert isinstance(outcome, Answered)
 
 
+@pytest.mark.parametrize(("most_frames", "outcome"), [(5, Answered), (1, Failure)])
+def test_a_window_too_large_for_memory_does_not_make_later_batches_smaller(failing, most_frames, outcome):
+    failing.most_frames = most_frames
+    handler = ClipModelHandler(IDENTITY, CPU, SHORT, 4)
+    outcomes = run(failing, [window(i, shade=i, frames=12 if i == 1 else 1) for i in range(4)], handler)
+    assert [type(found) for found in outcomes] == [Answered, outcome, Answered, Answered]
+    failing.sizes.clear()
+    run(failing, [window(i, shade=i, frames=1) for i in range(4)], handler)
+    assert failing.sizes == [4]
+
+
 def test_a_window_that_never_fits_says_what_was_tried(failing):
     failing.most_frames = 1
     (outcome,) = run(failing, [window(0, frames=12)])
