@@ -13,7 +13,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from favor.errors import MediaError
-from favor.models.base import Answer, ClipModel, GenerationOptions, Prompt
+from favor.models.base import Answer, ClipModel, Encoded, GenerationOptions, Prompt
 from favor.models.placement import Placement
 from favor.models.registry import open_model
 from transforms.elements import Answered, Identity, Question, Window
@@ -33,7 +33,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
 
     The encoders run once per window, however many questions there are. A window without sound is not transcribed: its
     answer is empty and its finish reason ``no_audio``. A batch that fails is halved until the culprit is isolated;
-    after an out-of-memory error, later batches are no larger than what fitted.
+    after an out-of-memory error, later batches are no larger than what fitted, unless a single window was too large.
 
     Args:
         identity: names the model and determines the ids of the rows.
@@ -59,7 +59,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         self._placement = placement
         self._options = options
         self._batch_size = batch_size
-        self._largest_batch = batch_size  # shrinks permanently when memory runs out
+        self._largest_batch = batch_size  # shrinks permanently when a batch of ordinary windows does not fit in memory
         self._loading = Tally()  # added to the run's tally later: Beam counts nothing during setup
         self._suspects = suspects
         self._runtime = runtime or Runtime()
@@ -119,8 +119,7 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         """Yields the answers to all questions, window by window; None if there is no sound to transcribe."""
         asked = [(window, question) for window in batch for question in window.job.questions]
         answerable = [window for window in batch if any(_answerable(window, q) for q in window.job.questions)]
-        with timed("encode", self._runtime.tally.add):
-            encoded = dict(zip(map(id, answerable), model.encode([window.clip for window in answerable]), strict=True))
+        encoded = self._encoded(answerable, model)
         pairs = [
             (encoded[id(window)], Prompt(question.text)) for window, question in asked if _answerable(window, question)
         ]
@@ -128,11 +127,31 @@ class ClipModelHandler(ModelHandler[Window, Answered | Failure, ClipModel]):
         for start in range(0, len(pairs), self._batch_size):
             clips, prompts = zip(*pairs[start : start + self._batch_size], strict=True)
             with timed("generate", self._runtime.tally.add):
-                generated += model.answer(clips, prompts, self._options)
+                part = model.answer(clips, prompts, self._options)
+            self._check_count("answers to", part, "prompts", prompts)
+            generated += part
         if generated:
             self._runtime.model_watch.note_answer()
         answers = iter(generated)
         return (next(answers) if _answerable(window, question) else None for window, question in asked)
+
+    def _encoded(self, windows: Sequence[Window], model: ClipModel) -> dict[int, Encoded]:
+        """Returns the encodings of windows by the ``id`` of the window."""
+        if not windows:
+            return {}
+        with timed("encode", self._runtime.tally.add):
+            encodings = model.encode([window.clip for window in windows])
+        self._check_count("encodings of", encodings, "clips", windows)
+        return dict(zip(map(id, windows), encodings, strict=True))
+
+    def _check_count(self, made: str, outputs: Sequence[Any], given: str, inputs: Sequence[Any]) -> None:
+        """Checks that the model has returned one output for each input.
+
+        Raises:
+            ValueError: if it has not.
+        """
+        if len(outputs) != len(inputs):
+            raise ValueError(f"{self._identity.model} returned {len(outputs)} {made} {len(inputs)} {given}")
 
     def _row(self, window: Window, question: Question, answer: Answer | None, now: datetime.datetime) -> Result:
         key = window.job.key

@@ -22,7 +22,8 @@ class Failed(Generic[_Item]):
 class Halving(Generic[_Item, _Output]):
     """Processes items in batches; a batch that fails is halved until the culprit is isolated.
 
-    A batch that runs out of memory is halved too, and later batches are no larger than what fitted.
+    A batch that runs out of memory is halved too, and later batches are no larger than what fitted, unless one of its
+    items runs out of memory even alone: then that item was too large, not the batch.
 
     Args:
         work: returns one output for each item of a batch.
@@ -42,20 +43,30 @@ class Halving(Generic[_Item, _Output]):
         Raises:
             BrokenModelError: if the model can no longer be used.
         """
+        done = 0
+        while done < len(items):
+            batch = items[done : done + self.limit]
+            yield from self._halve(batch)
+            done += len(batch)
+
+    def _halve(self, items: Sequence[_Item]) -> Iterator[_Output | Failed[_Item]]:
+        """Processes one batch, in parts if it fails."""
+        limit_before = self.limit
         waiting = list(items)
-        size = self.limit
+        size = len(waiting)
         while waiting:
             size = min(size, self.limit, len(waiting))
-            batch = waiting[:size]
-            outputs = attempt(functools.partial(self._work, batch))
+            outputs = attempt(functools.partial(self._work, waiting[:size]))
             if not isinstance(outputs, ModelFault):
                 yield from outputs
+            elif size > 1:
+                size //= 2
+                if outputs.is_out_of_memory:
+                    self.limit = size
+                continue
             else:
                 if outputs.is_out_of_memory:
-                    self.limit = max(1, min(self.limit, size // 2))
-                if size > 1:
-                    size //= 2
-                    continue
-                yield Failed(batch[0], outputs)
+                    self.limit = limit_before
+                yield Failed(waiting[0], outputs)
             del waiting[:size]
             size = self.limit

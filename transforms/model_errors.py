@@ -1,6 +1,5 @@
 """Classifying what a model raises: an error about one window, out of memory, or a broken model, which stops the run."""
 
-import collections
 import dataclasses
 import threading
 import traceback
@@ -12,7 +11,8 @@ import torch
 from favor.errors import FavorError, MediaError
 from transforms.metrics import Tally
 
-# What a single odd window can make a model raise; any other exception is a bug and stops the run.
+# What a single odd window can make a model raise: a prompt too long for a table of positions is an IndexError, and much
+# research code checks its input with assert. Any other exception is a bug and stops the run.
 MODEL_ERRORS: tuple[type[Exception], ...] = (
     MediaError,
     OSError,
@@ -20,6 +20,8 @@ MODEL_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
     ValueError,
     ArithmeticError,
+    LookupError,
+    AssertionError,
 )
 OUT_OF_MEMORY_SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory", "cublas_status_alloc_failed")
 # After one of these, every later call to the GPU fails in this process.
@@ -104,7 +106,7 @@ class ModelWatch:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._answered = False
-        self._failed: dict[tuple[str, str], set[str]] = collections.defaultdict(set)
+        self._failed: dict[tuple[str, str], tuple[ModelFault, set[str]]] = {}  # with the files on which it occurred
         self._lock = threading.Lock()
 
     @property
@@ -121,8 +123,8 @@ class ModelWatch:
         """Records that a window of a file has failed in a batch of its own."""
         with self._lock:
             if not self._answered:
-                self._failed[fault.kind, fault.place].add(uri)
-                self._last = fault
+                _, uris = self._failed.setdefault((fault.kind, fault.place), (fault, set()))
+                uris.add(uri)
 
     def check(self) -> None:
         """Checks, after each batch, that the model is not at fault.
@@ -131,11 +133,12 @@ class ModelWatch:
             BrokenModelError: if windows of several files have failed in the same way and none was answered.
         """
         with self._lock:
-            most = max(map(len, self._failed.values()), default=0)
-        if most >= FILES_TO_STOP and not self.has_answered:
-            raise self._last.stop(
-                f"the model has failed in the same way on windows of {most} files and answered none. Once it is fixed, "
-                "the same command goes on where it stopped"
+            faults = [(len(uris), fault) for fault, uris in self._failed.values() if len(uris) >= FILES_TO_STOP]
+        if faults and not self.has_answered:
+            files, fault = max(faults, key=lambda failed: failed[0])
+            raise fault.stop(
+                f"the model has failed in the same way on windows of {files} files and answered none. Once it is "
+                "fixed, the same command goes on where it stopped"
             )
 
 

@@ -68,6 +68,16 @@ def test_a_poisoned_window_costs_one_failure_in_a_batch_of_sixteen(failing):
     assert row.code == "model_error"
 
 
+@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize(("method", "made"), [("encode", "encodings of 1 clips"), ("answer", "answers to 1 prompts")])
+def test_a_model_that_returns_too_few_or_too_many_outputs_fails(failing, monkeypatch, method, made, count):
+    real = getattr(failing, method)
+    monkeypatch.setattr(failing, method, lambda *arguments: count * list(real(*arguments)))
+    (row,) = run(failing, [window(0)])
+    assert row.code == "model_error"
+    assert f"favor-mini returned {count} {made}" in row.message
+
+
 def test_a_model_that_fails_on_every_file_stops_the_run(failing):
     with pytest.raises(BrokenModelError, match=r"ValueError at .*test_generate\.py:\d+: a planted failure"):
         run(failing, [window(i, shade=255) for i in range(3)])
@@ -131,6 +141,17 @@ def test_a_window_too_large_for_memory_is_shown_with_fewer_frames(failing):
     assert isinstance(outcome, Answered)
 
 
+@pytest.mark.parametrize(("most_frames", "outcome"), [(5, Answered), (1, Failure)])
+def test_a_window_too_large_for_memory_does_not_make_later_batches_smaller(failing, most_frames, outcome):
+    failing.most_frames = most_frames
+    handler = ClipModelHandler(IDENTITY, CPU, SHORT, 4)
+    outcomes = run(failing, [window(i, shade=i, frames=12 if i == 1 else 1) for i in range(4)], handler)
+    assert [type(found) for found in outcomes] == [Answered, outcome, Answered, Answered]
+    failing.sizes.clear()
+    run(failing, [window(i, shade=i, frames=1) for i in range(4)], handler)
+    assert failing.sizes == [4]
+
+
 def test_a_window_that_never_fits_says_what_was_tried(failing):
     failing.most_frames = 1
     (outcome,) = run(failing, [window(0, frames=12)])
@@ -158,6 +179,7 @@ def test_a_window_without_sound_alone_with_its_transcript_costs_nothing(failing)
     runtime = Runtime()
     handler = ClipModelHandler(IDENTITY, CPU, SHORT, 1, runtime=runtime)
     (outcome,) = run(failing, [window(0, TRANSCRIPT)], handler)
+    assert failing.sizes == []
     assert not runtime.model_watch.has_answered
     assert outcome.rows[0][1].finish_reason == "no_audio"
     assert outcome.rows[0][1].mean_logprob is None
