@@ -43,7 +43,7 @@ def test_a_packaged_model_answers_as_its_card_says():
 
 
 def test_a_registered_name_opens_its_family(toy):
-    assert describe("toy").revision == "r7"
+    assert describe("toy").revision == "toy-7"
     assert open_model("toy").card == describe("toy")
 
 
