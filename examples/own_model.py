@@ -15,7 +15,7 @@ import favor
 
 CARD = favor.ModelCard(
     name="brightness",
-    revision="1",  # must change whenever the same question may get another answer
+    revision="brightness-1",  # no other model's; must change whenever the same question may get another answer
     trained=True,
     knows="how bright a picture is, and how loud a sound",
     needs=favor.ClipNeeds(frames_per_second=Fraction(1), frame_size=favor.Square(64)),

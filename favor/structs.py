@@ -127,7 +127,7 @@ def _read_set(hint: Any, value: Any, where: str) -> frozenset[Any]:
 
 def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is Fraction:
-        return _read_fraction(value, where)
+        return read_fraction(value, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return value
     if not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
@@ -137,7 +137,12 @@ def _read_scalar(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _read_fraction(value: Any, where: str) -> Fraction:
+def read_fraction(value: Any, where: str) -> Fraction:
+    """Reads a number, or text such as "1/2", as an exact fraction.
+
+    Raises:
+        ConfigError: if it is neither, or negative.
+    """
     try:
         fraction = Fraction(str(value))  # via text, so that 0.1 becomes 1/10 rather than the nearest binary fraction
     except (ValueError, ZeroDivisionError):

@@ -51,11 +51,12 @@ class Clip:
 
     @property
     def seconds(self) -> float:
-        """The length of the window in seconds, from its sound or, without sound, from its last frame."""
+        """The length of the window in seconds, from its sound or, without sound, from the times of its frames."""
         if self.audio is not None:
             return len(self.audio) / self.sample_rate + 2 * self.audio_start
         assert self.frame_times is not None
-        return float(self.frame_times[-1]) + 1 / DEFAULT_FRAMES_PER_SECOND
+        spacing = np.median(np.diff(self.frame_times)) if len(self.frame_times) > 1 else 0
+        return float(self.frame_times[-1] + (spacing or 1 / DEFAULT_FRAMES_PER_SECOND))
 
     def _check_frames(self) -> None:
         frames = self.frames

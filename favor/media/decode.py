@@ -1,5 +1,6 @@
 """Decoding media files into clips: the sound and picture of any spans, in one pass."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
 from favor.media.clip import Clip
@@ -45,11 +46,11 @@ def decode_windows(
         OSError: if the file cannot be found or read.
     """
     done = 0
-    try:
+    with contextlib.suppress(UnplannableError):  # which holds the first reader and its windows until it is dropped
         for clip in _decode(uri, spans, needs, audio_track, opener, planned=True):
             done += 1
             yield clip
-    except UnplannableError:
+    if done < len(spans):
         yield from _decode(uri, spans[done:], needs, audio_track, opener, planned=False)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from favor.errors import ConfigError
 from favor.media.clip import DEFAULT_FRAMES_PER_SECOND, SAMPLE_RATE
+from favor.structs import read_fraction
 
 FrameRule = Literal["even", "released"]
 
@@ -33,8 +34,6 @@ class Square:
 @dataclasses.dataclass(frozen=True)
 class Fit:
     """Frames that keep the picture's aspect ratio as far as the multiple allows, enlarged only to the nearest multiple.
-
-    The arithmetic is that of Qwen's processors, so that they do not resize such frames again.
 
     Attributes:
         multiple: both edges are multiples of this many pixels.
@@ -95,6 +94,9 @@ class ClipNeeds:
     sound_margin_ms: int = 0
 
     def __post_init__(self) -> None:
+        if self.frames_per_second is not None:  # so that equal needs are written alike
+            exact = read_fraction(self.frames_per_second, "frames_per_second")
+            object.__setattr__(self, "frames_per_second", exact)
         for name in ("frames_per_second", "max_frames", "sample_rate", "max_sound_ms"):
             value = getattr(self, name)
             if value is not None and value <= 0:

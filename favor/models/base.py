@@ -79,7 +79,8 @@ class ModelCard:
 
     Attributes:
         name: name that opens the model in any process: a known name, or the absolute path of a model folder.
-        revision: identifier that changes whenever a change of the model may change its answers.
+        revision: identifier that changes whenever a change of the model may change its answers, and that no other model
+            has: the ids of answers contain it, but not the name, since a copy of a folder is the same model.
         trained: whether the weights were trained; the text from random weights is meaningless.
         knows: one line on what the model can be asked about.
         needs: what to decode of a clip for this model.

@@ -68,16 +68,19 @@ def _model_type(folder: Path, registered: Mapping[str, EntryPoint]) -> str | Non
     """Reads the ``model_type`` of a model folder; None for FAVOR's folders.
 
     Raises:
-        FavorError: if it is not a model folder.
+        FavorError: if it is not a model folder, or its ``model_type`` is not text.
     """
     if not (folder / CONFIG).is_file():
         known = ", ".join([*PRESETS, *registered])
         raise FavorError(f"{folder} is neither a model folder (it has no {CONFIG}) nor one of the models {known}")
     try:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
+    except ValueError:  # not UTF-8, or not JSON
         return None  # FAVOR's reader reports what is wrong with it
-    return values.get("model_type") if isinstance(values, dict) else None
+    model_type = values.get("model_type") if isinstance(values, dict) else None
+    if model_type is not None and not isinstance(model_type, str):
+        raise FavorError(f"the model_type in {folder / CONFIG} must be text; got {model_type!r}")
+    return model_type
 
 
 def _load(point: EntryPoint) -> ModelFamily:
@@ -86,6 +89,8 @@ def _load(point: EntryPoint) -> ModelFamily:
         family = point.load()
     except Exception as error:  # third-party code may raise anything
         raise FavorError(f"{source} as {point.value} cannot be loaded: {type(error).__name__}: {error}") from error
+    if isinstance(family, type):
+        raise FavorError(f"{source} as {point.value} is a class; register an instance of it")
     missing = [method for method in ("describe", "open") if not callable(getattr(family, method, None))]
     if missing:
         raise FavorError(f"{source} as {point.value} has no method {missing[0]}(); see favor.models.base.ModelFamily")

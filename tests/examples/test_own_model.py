@@ -39,3 +39,4 @@ def test_captions_by_a_model_of_ones_own(installed, write_clip, tmp_path):
     rows = pd.read_parquet(tmp_path / "out" / "captions")
     texts = {Path(row.uri).stem: row.text for row in rows.itertuples()}
     assert texts == {"white": "bright and loud", "black": "dark and unheard"}
+    assert set(rows.model_revision) == {"brightness-1"}

@@ -17,6 +17,12 @@ def test_a_window_is_as_long_as_its_sound_without_the_margins():
     assert Clip(FRAMES).seconds == 2
 
 
+def test_a_window_without_sound_lasts_until_another_frame_would_be_shown():
+    assert Clip(FRAMES, frame_times=np.arange(4) / 25).seconds == pytest.approx(4 / 25)
+    assert Clip(FRAMES, frame_times=np.zeros(4)).seconds == 0.5
+    assert Clip(FRAMES[0]).seconds == 0.5
+
+
 def test_the_memory_of_a_clip_is_that_of_its_arrays():
     assert Clip(FRAMES, np.zeros(10, np.float32)).nbytes == 48 + 40
 

@@ -1,11 +1,15 @@
+import weakref
+
 import fsspec
 import numpy as np
 import pytest
 
 from favor.errors import MediaError
+from favor.media import decode
 from favor.media.container import opening
 from favor.media.decode import decode_windows, read_clip
 from favor.media.needs import DEFAULT_NEEDS, ClipNeeds, Square
+from favor.media.reading.reader import Reader
 from favor.media.sampling import spans
 
 
@@ -148,6 +152,25 @@ def test_a_truncated_file_gives_what_it_has_and_says_where_it_ends(truncated_cli
 def test_scratches_do_not_end_the_film(scratched_clip):
     clips = windows(scratched_clip, spans(4000, 1000))
     assert len(clips) == 4
+
+
+def test_a_second_pass_keeps_nothing_of_the_first(write_clip, tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "scratched.ts", 4, frame_rate=25)
+    content = bytearray(path.read_bytes())
+    for position in range(len(content) // 3, len(content), 500):
+        content[position : position + 8] = b"scratch!"
+    path.write_bytes(content)
+    made = []
+
+    class Watched(Reader):
+        def __init__(self, *arguments):
+            assert not any(reader() for reader in made)
+            made.append(weakref.ref(self))
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(decode, "Reader", Watched)
+    assert windows(path, [(0, 4000)])
+    assert len(made) == 2
 
 
 def test_a_window_past_the_end_is_empty(plain_clip):

@@ -42,6 +42,8 @@ def test_what_fits_already_fits_as_it_is():
     ("values", "message"),
     [
         ({"frames_per_second": Fraction(0)}, "frames_per_second must be positive; got 0"),
+        ({"frames_per_second": float("nan")}, "frames_per_second must be a number or a fraction .*; got nan"),
+        ({"frames_per_second": "fast"}, "frames_per_second must be a number or a fraction .*; got 'fast'"),
         ({"max_frames": 0}, "max_frames must be positive; got 0"),
         ({"sample_rate": -1}, "sample_rate must be positive; got -1"),
         ({"max_sound_ms": 0}, "max_sound_ms must be positive; got 0"),
@@ -84,3 +86,9 @@ def test_margins_shorten_the_longest_window():
 )
 def test_needs_are_written_as_json(needs):
     assert read_dataclass(ClipNeeds, json.loads(json.dumps(to_json(needs))), "needs") == needs
+
+
+@pytest.mark.parametrize(("rate", "exact"), [(2, Fraction(2)), (0.5, Fraction(1, 2)), (0.1, Fraction(1, 10))])
+def test_equal_rates_are_written_alike(rate, exact):
+    assert ClipNeeds(frames_per_second=rate).frames_per_second == exact
+    assert to_json(ClipNeeds(frames_per_second=rate)) == to_json(ClipNeeds(frames_per_second=exact))

@@ -43,7 +43,7 @@ def test_a_packaged_model_answers_as_its_card_says():
 
 
 def test_a_registered_name_opens_its_family(toy):
-    assert describe("toy").revision == "r7"
+    assert describe("toy").revision == "toy-7"
     assert open_model("toy").card == describe("toy")
 
 
@@ -59,10 +59,24 @@ def test_a_folder_of_a_family_that_is_not_installed(toy, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"model_type": "\xff"}', "config.json is not JSON: 'utf-8' codec can't decode"),
+        (b'{"model_type": ["toy"]}', r"the model_type in .*config.json must be text; got \['toy'\]$"),
+    ],
+)
+def test_a_broken_config_is_named_in_one_line(toy, tmp_path, content, message):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(FavorError, match=message):
+        describe(str(tmp_path))
+
+
+@pytest.mark.parametrize(
     ("value", "message"),
     [
         ("missing_module:FAMILY", "ModuleNotFoundError: No module named 'missing_module'"),
         ("json:FAMILY", "AttributeError: module 'json' has no attribute 'FAMILY'"),
+        ("json:JSONDecoder", "is a class; register an instance of it"),
         ("json:loads", r"has no method describe\(\)"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_whole_run_with_another_family(toy, archive, tmp_path):
         ("sound.flac", 0, "no picture, -30 dB in 8000 samples"),
     ]
     assert set(rows.model) == {"toy"}
-    assert set(rows.model_revision) == {"r7"}
+    assert set(rows.model_revision) == {"toy-7"}
     assert set(rows.prompt) == {"Which colour, and how loud?"}
     assert set(rows.frames) == {0, 1, 2, 3}
     assert rows.mean_logprob.isna().all()

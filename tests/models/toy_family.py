@@ -17,7 +17,7 @@ class ToyCard(ModelCard):
 
 CARD = ToyCard(
     name="toy",
-    revision="r7",
+    revision="toy-7",
     trained=True,
     knows="colours and loudness",
     needs=ClipNeeds(

@@ -43,7 +43,7 @@ def read_config(folder: Path) -> FavorConfig:
     """
     try:
         values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not UTF-8, or not JSON
         raise FavorError(f"{folder / CONFIG} is not JSON: {error}; write it again") from error
     return FavorConfig.from_dict(values)
 
