@@ -32,6 +32,13 @@ NEIGHBOURS = 3  # consecutive windows decoded per segment, since a run decodes m
 BATCHES = 4  # measured at most,
 ENOUGH_SECONDS = 30.0  # or until the model has taken this long
 WARM_UP_TOKENS = 2
+# What a worker imports before it loads the model, the model's family included.
+WORKER_IMPORTS = """
+import sys
+import pipeline.execution.runners, pipeline.run
+from favor.models.registry import describe
+describe(sys.argv[1])
+"""
 
 
 def calibrate(
@@ -81,7 +88,7 @@ def calibrate(
         decode_seconds=took.seconds("decode") / decoded,
         model_seconds=took.seconds("model") / answered,
         model_cpu_seconds=cpu / answered,
-        load_seconds=took.seconds("load") + (_start_seconds() if execution.workers > 1 else 0.0),
+        load_seconds=took.seconds("load") + (_start_seconds(model.card.name) if execution.workers > 1 else 0.0),
         peak_bytes=_peak_bytes(loaded.device),
     )
 
@@ -133,10 +140,10 @@ def _decoded(segments: list[Segment], identity: Identity) -> Iterator[Window]:
                     yield outcome
 
 
-def _start_seconds() -> float:
-    """Returns how many seconds a process takes to import what a worker needs."""
+def _start_seconds(model: str) -> float:
+    """Returns how many seconds a worker takes to start, without loading the model."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import pipeline.reporting.report"], check=True)
+    subprocess.run([sys.executable, "-c", WORKER_IMPORTS, model], check=True)
     return time.perf_counter() - start
 
 

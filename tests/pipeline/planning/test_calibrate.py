@@ -1,8 +1,13 @@
 import contextlib
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import pipeline.execution.worker
 from favor.errors import FavorError
 from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.sampling import Windowing
@@ -12,7 +17,7 @@ from favor.models.placement import Placement
 from jobs.run.questions import caption_question
 from pipeline.inputs import worded
 from pipeline.options import ExecutionOptions, ModelOptions
-from pipeline.planning.calibrate import NEIGHBOURS, calibrate
+from pipeline.planning.calibrate import NEIGHBOURS, WORKER_IMPORTS, calibrate
 from pipeline.planning.survey import survey
 from transforms.elements import WHOLE_CORPUS
 from transforms.history import History
@@ -94,3 +99,11 @@ def test_windows_that_cannot_be_decoded_are_not_measured(segments, model, film):
     film.unlink()
     with pytest.raises(FavorError, match=r"decoded.*--no-calibrate"):
         costs(segments, model, NEIGHBOURS)
+
+
+def test_a_start_is_that_of_a_worker():
+    code = f"{WORKER_IMPORTS}\nprint(*sys.modules)"
+    started = subprocess.run([sys.executable, "-c", code, "favor-mini"], stdout=subprocess.PIPE, check=True, text=True)
+    imported = re.findall(r"^ *from (\S+) import", Path(pipeline.execution.worker.__file__).read_text(), re.MULTILINE)
+    assert {"pipeline.execution.runners", "pipeline.run"} <= set(imported)
+    assert set(imported) - {"pipeline.execution.environment"} <= set(started.stdout.split())
