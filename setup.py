@@ -11,7 +11,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', SOURCE, re.MULTILINE)[1]
 
 SCENES = ["scenedetect-headless>=0.7.2,<0.8"]
 S3 = ["s3fs>=2025.3"]
-TRAIN = ["accelerate>=1.10,<2", "tensorboard>=2.18", "jiwer>=4,<5"]
+TRAIN = ["accelerate>=1.10,<2", "tensorboard>=2.18"]
 STORES = [
     *S3,
     "moto[server,s3]>=5.2,<6",

@@ -9,6 +9,9 @@ from tqdm import tqdm
 
 from favor.importing.writing import ByteProgress
 
+if TYPE_CHECKING:
+    from favor.training.checkpoints import Position
+
 
 class ByteBar(ByteProgress):
     """A bar for each stage of an import, shown only on a terminal."""
@@ -34,10 +37,6 @@ class ByteBar(ByteProgress):
     def advance(self, count: int) -> None:
         """Advances the bar by a number of bytes."""
         self._bar.update(count)
-
-
-if TYPE_CHECKING:
-    from favor.training.checkpoints import Position
 
 
 class TrainingBar:

@@ -43,8 +43,11 @@ def build(journal: Journal, tables: frozenset[str], layout: Layout = PLAIN) -> d
 
 
 def _metadata(journal: Journal, parts: pyarrow.dataset.Dataset) -> dict[bytes, bytes]:
-    """Returns the metadata of the run that made a table; the current run may use another model."""
-    return pq.read_schema(parts.files[-1], filesystem=journal.storage.filesystem).metadata
+    """Returns the metadata of the run that made a table's newest row; the current run may use another model."""
+    batches = parts.to_batches(columns=["created_at", "__filename"])  # each batch comes from one part
+    ages = ((pc.max(batch["created_at"]).as_py(), batch["__filename"][0].as_py()) for batch in batches if len(batch))
+    _, newest = max(ages)
+    return pq.read_schema(newest, filesystem=journal.storage.filesystem).metadata
 
 
 def _rows(parts: pyarrow.dataset.Dataset, table: Table, partition_by: str | None) -> Iterator[pa.Table]:

@@ -26,6 +26,9 @@ ARROW_TYPES = {
 }
 LABEL_PYTHON_TYPES: dict[str, type] = {kind.__name__: kind for kind in (str, int, float, bool)}
 
+# A failure and the row that resolves it have the same attempt.
+LATER_ATTEMPT = f"(attempt, code = '{RESOLVED}')"  # in SQL: grows with the attempts of a failure
+
 
 @dataclasses.dataclass(frozen=True)
 class Column:
@@ -149,10 +152,7 @@ TABLES: dict[str, Table] = {
             Failure,
             "Failures that have not been resolved since, and their causes.",
             keys=("uri", "entry_id", "start_ms", "end_ms"),
-            order=(
-                *("uri", "start_ms", "end_ms", "entry_id"),
-                *("attempt DESC", f"code = '{RESOLVED}' DESC", "created_at"),
-            ),
+            order=("uri", "start_ms", "end_ms", "entry_id", f"{LATER_ATTEMPT} DESC", "created_at"),
             attempt_keys=("attempt", "code"),
             always=True,
         ),

@@ -18,20 +18,27 @@ from favor.errors import FavorError
 from favor.media.isolation.decoder import IsolatedDecoder
 from favor.media.sampling import Windowing
 from favor.models.base import Batch, GenerationOptions
-from favor.models.placement import Placement
 from favor.models.registry import describe
 from pipeline.options import ExecutionOptions, ModelOptions
 from pipeline.planning.forecast import Costs
 from transforms.counts import Counts
 from transforms.decode import decode_segment
-from transforms.elements import Identity, Segment, Window
+from transforms.elements import Answered, Identity, Segment, Window
 from transforms.generate import ClipModelHandler
 from transforms.metrics import Tally, timed, timed_items
+from transforms.rows import Failure
 
 NEIGHBOURS = 3  # consecutive windows decoded per segment, since a run decodes most windows consecutively
 BATCHES = 4  # measured at most,
 ENOUGH_SECONDS = 30.0  # or until the model has taken this long
 WARM_UP_TOKENS = 2
+# What a worker imports before it loads the model, the model's family included.
+WORKER_IMPORTS = """
+import sys
+import pipeline.execution.runners, pipeline.run
+from favor.models.registry import describe
+describe(sys.argv[1])
+"""
 
 
 def calibrate(
@@ -47,40 +54,41 @@ def calibrate(
         seed: random seed for choosing windows of a segment.
 
     Raises:
-        FavorError: if none of the windows can be decoded, or the model cannot be loaded.
+        FavorError: if none of the windows can be decoded and answered, or the model cannot be loaded.
     """
     torch.set_num_threads(worker_threads(execution.workers))
     identity = model.identity(windowing)
     spent, chosen = Tally(), _chosen(segments, random.Random(seed))
     next(_decoded(chosen[:1], identity), None)  # warm-up: a decoder that has just started is slow
-    handler = _handler(identity, model.placement, model.generation, execution.batch_size)
+    handler = ClipModelHandler(identity, model.placement, model.generation, execution.batch_size)
     with timed("load", spent.add):
         loaded = handler.load_model()
-    warm_up = GenerationOptions(max_new_tokens=WARM_UP_TOKENS, num_beams=model.generation.num_beams)
-    decoded = done = 0
-    cpu = 0.0
+    shortest = GenerationOptions(max_new_tokens=WARM_UP_TOKENS, num_beams=model.generation.num_beams)
+    warm_up = ClipModelHandler(identity, model.placement, shortest, execution.batch_size)
+    outcomes: list[Answered | Failure] = []
+    decoded, cpu = 0, 0.0
     windows = timed_items("decode", _decoded(chosen, identity), spent.add)
     while batch := list(itertools.islice(windows, execution.batch_size)):
         decoded += len(batch)
-        if not done:  # warm-up of the model
-            list(_handler(identity, model.placement, warm_up, execution.batch_size).run_inference(batch, loaded))
+        if not outcomes:
+            list(warm_up.run_inference(batch, loaded))
         elif len(batch) < execution.batch_size:
             break
         before = time.process_time()
         with timed("model", spent.add):
-            list(handler.run_inference(batch, loaded))
-        cpu, done = cpu + time.process_time() - before, done + len(batch)
-        if done >= BATCHES * execution.batch_size or Counts(spent.snapshot()).seconds("model") >= ENOUGH_SECONDS:
+            outcomes += handler.run_inference(batch, loaded)
+        cpu += time.process_time() - before
+        enough = Counts(spent.snapshot()).seconds("model") >= ENOUGH_SECONDS
+        if enough or len(outcomes) >= BATCHES * execution.batch_size:
             break
-    if not done:
-        raise FavorError("none of the sampled windows could be decoded, so nothing was measured; use --no-calibrate")
+    answered = _answered(outcomes)
     took = Counts(spent.snapshot())
     return Costs(
-        windows=done,
+        windows=answered,
         decode_seconds=took.seconds("decode") / decoded,
-        model_seconds=took.seconds("model") / done,
-        model_cpu_seconds=cpu / done,
-        load_seconds=took.seconds("load") + (_start_seconds() if execution.workers > 1 else 0.0),
+        model_seconds=took.seconds("model") / answered,
+        model_cpu_seconds=cpu / answered,
+        load_seconds=took.seconds("load") + (_start_seconds(model.card.name) if execution.workers > 1 else 0.0),
         peak_bytes=_peak_bytes(loaded.device),
     )
 
@@ -102,10 +110,17 @@ def computed_bytes(windowing: Windowing, model: ModelOptions, batch_size: int) -
     return None if need is None else need.total
 
 
-def _handler(
-    identity: Identity, placement: Placement, generation: GenerationOptions, batch_size: int
-) -> ClipModelHandler:
-    return ClipModelHandler(identity, placement, generation, batch_size)
+def _answered(outcomes: list[Answered | Failure]) -> int:
+    """Counts the windows that the model has answered.
+
+    Raises:
+        FavorError: if there are none.
+    """
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    if len(failures) < len(outcomes):
+        return len(outcomes) - len(failures)
+    what = f"answered, the first because of {failures[0].message!r}" if failures else "decoded"
+    raise FavorError(f"none of the sampled windows could be {what}, so nothing was measured; use --no-calibrate")
 
 
 def _chosen(segments: list[Segment], draw: random.Random) -> list[Segment]:
@@ -125,10 +140,10 @@ def _decoded(segments: list[Segment], identity: Identity) -> Iterator[Window]:
                     yield outcome
 
 
-def _start_seconds() -> float:
-    """Returns how many seconds a process takes to import what a worker needs."""
+def _start_seconds(model: str) -> float:
+    """Returns how many seconds a worker takes to start, without loading the model."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", "import pipeline.reporting.report"], check=True)
+    subprocess.run([sys.executable, "-c", WORKER_IMPORTS, model], check=True)
     return time.perf_counter() - start
 
 

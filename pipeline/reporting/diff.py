@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from favor.errors import FavorError
 from favor.evaluation.metrics import WordErrors, word_errors
 from pipeline.output.reader import OutputReader, differences, open_output
-from pipeline.output.tables import TABLES
+from pipeline.output.tables import LATER_ATTEMPT, TABLES
 from transforms.rows import RESOLVED
 
 JOIN_MEMORY = "256MB"  # beyond it, the join spills to disk
@@ -38,8 +38,8 @@ JOIN = """
 SPAN = "uri, coalesce(entry_id, '') AS entry_id, coalesce(start_ms, -1) AS start_ms, coalesce(end_ms, -1) AS end_ms"
 FAILED = """
     SELECT a.uri IS NOT NULL AS before, b.uri IS NOT NULL AS now, readable.uri IS NOT NULL AS readable, count(*)
-    FROM (SELECT {span} FROM a_failures GROUP BY ALL HAVING arg_max(code, attempt) <> '{resolved}') AS a
-    FULL JOIN (SELECT {span} FROM b_failures GROUP BY ALL HAVING arg_max(code, attempt) <> '{resolved}') AS b
+    FROM (SELECT {span} FROM a_failures GROUP BY ALL HAVING arg_max(code, {attempt}) <> '{resolved}') AS a
+    FULL JOIN (SELECT {span} FROM b_failures GROUP BY ALL HAVING arg_max(code, {attempt}) <> '{resolved}') AS b
     USING (uri, entry_id, start_ms, end_ms)
     LEFT JOIN (SELECT DISTINCT uri FROM b_media) AS readable ON readable.uri = a.uri
     GROUP BY ALL
@@ -201,7 +201,8 @@ def _compare_table(database: duckdb.DuckDBPyConnection, table: str, take: Callab
 
 def _compare_failures(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
     counts = dict.fromkeys(("new", "mended", "same", "not seen by B"), 0)
-    for before, now, readable, count in database.sql(FAILED.format(span=SPAN, resolved=RESOLVED)).fetchall():
+    statement = FAILED.format(span=SPAN, attempt=LATER_ATTEMPT, resolved=RESOLVED)
+    for before, now, readable, count in database.sql(statement).fetchall():
         name = "same" if before and now else "new" if now else "mended" if readable else "not seen by B"
         counts[name] += count
     return counts

@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import gc
 import pickle
@@ -75,6 +76,24 @@ def test_the_dataset_has_each_row_once_in_order(journal, tmp_path):
     assert table["uri"].to_pylist() == ["/001.mp4", "/002.mp4", "/003.mp4"]
     assert table.schema.metadata[b"favor"] == b"how"
     assert table.schema.equals(TABLES["captions"].schema)
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), (2, 1)])  # the names of parts depend on them
+def test_a_table_of_earlier_runs_has_the_metadata_of_the_latest_of_them(numbers):
+    root = f"memory://latest-{numbers[0]}/out"
+    for hours, (number, how) in enumerate(zip(numbers, ("earlier", "later"), strict=True)):
+        made = NOW + datetime.timedelta(hours=hours)
+        Journal(root, {"favor": how}).write("captions", [dataclasses.replace(result(number), created_at=made)])
+    journal = Journal(root, {"favor": "now"})
+    build(journal, frozenset({"answers"}))
+    found = {
+        name: pq.read_schema(journal.storage.path(name, "part-00000.parquet"), filesystem=journal.storage.filesystem)
+        for name in ("captions", "answers")
+    }
+    assert {name: schema.metadata[b"favor"] for name, schema in found.items()} == {
+        "captions": b"later",
+        "answers": b"now",
+    }
 
 
 def test_the_dataset_shows_the_last_attempt_and_forgets_what_was_mended(journal, tmp_path):

@@ -145,6 +145,21 @@ def test_an_output_without_parquet_tables_is_read_from_its_journal(make, tmp_pat
     assert not any(found.failures.values())
 
 
+@pytest.mark.parametrize("names", [("0", "1"), ("1", "0")])
+def test_in_the_journal_a_failure_is_resolved_whichever_part_is_read_first(make, tmp_path, names):
+    a, b = make("a", [result(1, "x")]), make("b", [result(1, "x")])
+    journal = Journal(str(tmp_path / "part"))
+    for directory in (tmp_path / "a", tmp_path / "b"):
+        shutil.rmtree(directory / "failures")
+        for name, code in zip(names, ("x", RESOLVED), strict=True):
+            journal.write("failures", [dataclasses.replace(failure("/film", 0), code=code)])
+            (part,) = journal.parts("failures").files
+            target = directory / "journal" / "failures" / f"{name}.parquet"
+            target.parent.mkdir(exist_ok=True)
+            shutil.move(part, target)
+    assert not any(compare(a, b).failures.values())
+
+
 OLD = Path(__file__).parents[2] / "data" / "outputs" / "schema-2"
 
 
