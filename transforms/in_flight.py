@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
 from transforms.elements import Identity, Window
@@ -12,24 +13,31 @@ WORKER_CRASHED = "worker_crashed"
 
 
 class InFlight:
-    """Reports the windows of each batch to the supervisor of the process.
+    """Reports the windows that are being processed to the supervisor of the process; safe to share between threads.
 
     Args:
-        report: called with a note for each window; the notes must have left this process when it returns. By default,
-            nothing is reported.
+        report: called with a note for each window, of all batches; the notes must have left this process when it
+            returns. By default, nothing is reported.
     """
 
     def __init__(self, report: Callable[[list[str]], None] = lambda notes: None) -> None:
         self._report = report
+        self._notes: set[str] = set()
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def batch(self, windows: Sequence[Window], identity: Identity) -> Iterator[None]:
         """Reports the windows while the block that processes them runs."""
-        self._report([_note(window, identity) for window in windows])
+        notes = {_note(window, identity) for window in windows}
+        with self._lock:
+            self._notes |= notes
+            self._report(sorted(self._notes))
         try:
             yield
         finally:
-            self._report([])
+            with self._lock:
+                self._notes -= notes
+                self._report(sorted(self._notes))
 
 
 def _note(window: Window, identity: Identity) -> str:

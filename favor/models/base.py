@@ -86,7 +86,8 @@ class ModelCard:
         needs: what to decode of a clip for this model.
         prompts: its prompts for captions and transcripts.
         abilities: what it supports besides answering one question about a clip: to ``score`` texts (`ScoringModel`),
-            and prompts with a mask of ``modalities``, with earlier turns of a ``dialogue``, or with ``no_clip``.
+            and prompts with a mask of ``modalities``, with earlier turns of a ``dialogue``, or with ``no_clip``. It is
+            the caller's duty to check this before use: a model need not reject what it does not support.
     """
 
     name: str
@@ -231,7 +232,7 @@ class ClipModel(Protocol):
 
         Args:
             encoded: encodings from `encode`; None for a prompt without a clip (ability ``no_clip``).
-            prompts: one per encoding; turns and masks are passed only to models with these abilities.
+            prompts: one per encoding; the caller has checked the card's ``abilities`` if it uses turns or masks.
             options: how text is generated.
 
         Returns:
