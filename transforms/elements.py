@@ -28,12 +28,14 @@ class Question:
         question_id: identifies the question in the table.
         text: the prompt; ``{language}`` in it is replaced by the file's language from the manifest.
         uri: the only media file that it is asked about, or None for all.
+        literal: whether ``{language}`` in the text stands for itself.
     """
 
     table: str
     question_id: str
     text: str
     uri: str | None = None
+    literal: bool = False
 
     @property
     def needs_audio(self) -> bool:
@@ -51,7 +53,7 @@ class Question:
             MediaError: ``no_language`` if it refers to the file's language, which no manifest gives.
         """
         text = (self.table == CAPTIONS and media.entry.prompt) or self.text
-        if LANGUAGE_PLACEHOLDER in text:
+        if LANGUAGE_PLACEHOLDER in text and not self.literal:
             language = media.entry.label("language")
             if language is None:
                 raise MediaError("no_language", f"{media.uri}: no manifest gives its language, which {text!r} needs")

@@ -70,7 +70,9 @@ FAILURE_CODES: dict[str, FailureCode] = {
         FailureCode("no_times", ("probe",), "The packets carry no timestamps."),
         FailureCode("no_audio_track", ("probe",), "The file has sound, but not the track given by `--audio-track`."),
         FailureCode("too_large", ("probe", "decode"), "The picture exceeds the pixel limit for decoding."),
-        FailureCode("outside", ("probe",), "The file ends before the span that a manifest gives for it begins."),
+        FailureCode(
+            "outside", ("probe",), "A requested span is empty or negative, or begins where the file has ended."
+        ),
         FailureCode("no_language", ("probe",), "A question refers to the file's language, which no manifest gives."),
         FailureCode(
             "truncated", ("decode",), "The file ends earlier than its header says, so the window is incomplete."

@@ -74,10 +74,11 @@ class Planner:
         return self._probed
 
     def _spans(self, info: MediaInfo, media: MediaFile) -> list[Span]:
-        first, last = media.entry.start_ms, min(media.entry.end_ms or info.duration_ms, info.duration_ms)
+        first, wanted = media.entry.start_ms, media.entry.end_ms
+        last = info.duration_ms if wanted is None else min(wanted, info.duration_ms)
         if first >= last > 0:
-            what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the start of its row in the manifest"
-            raise MediaError("outside", f"{what}, {first / 1000} s")
+            what = f"{media.uri} ends at {info.duration_ms / 1000} s, before the span that is asked for begins"
+            raise MediaError("outside", f"{what}, at {first / 1000} s")
         if self.identity.windowing.split == SCENES and info.video_codec and not info.still:
             try:
                 with timed("probe", self.tally.add):

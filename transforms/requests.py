@@ -1,21 +1,26 @@
 """For pipelines of your own: questions about files or clips go in, answers and failures come out."""
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 from apache_beam.pvalue import TaggedOutput
 
+from favor.errors import MediaError
 from favor.media.clip import Clip
 from favor.media.corpus.files import Entry, MediaFile, NamedFile, WindowKey
+from favor.media.corpus.listing import absolute_uri
 from favor.media.sampling import Windowing
 from favor.models.base import GenerationOptions
 from favor.models.placement import Placement
 from favor.models.registry import describe
 from transforms.decode import decode_segment
 from transforms.elements import WHOLE_CORPUS, Identity, Job, Question, Segment, Window, identify
+from transforms.failures import captured, unlisted
 from transforms.generate import ClipModelHandler
 from transforms.history import History
 from transforms.planning import Planner
@@ -29,11 +34,11 @@ class Request(NamedTuple):
     """A question about a media file, a span of it, or a clip; a tuple ``(key, media, question)`` is accepted too.
 
     Attributes:
-        key: returned with each answer.
+        key: returned with each answer; the ids of answers about a clip are derived from it and the clip.
         media: a local path or any fsspec URL; or a clip that meets the needs of the model's card.
-        question: the question asked about each of its windows.
+        question: the question asked about each of its windows, word for word.
         start_ms: start of the span of a file.
-        end_ms: end of the span; None for the end of the file.
+        end_ms: end of the span, after its start; None for the end of the file.
     """
 
     key: Any
@@ -48,7 +53,12 @@ class AnswerRequests(beam.PTransform):
 
     Files are cut into windows, so that memory does not grow with their length; each window gets an answer. The outputs
     are ``answers``, pairs of a request's key and a `transforms.rows.Result`, and ``failures``, pairs of a key and a
-    `transforms.rows.Failure`; a failed request does not stop the pipeline.
+    `transforms.rows.Failure`.
+
+    Requests that fail by themselves do not stop the pipeline. A model that fails on everything does, as it would stop a
+    command, of which the message of the `transforms.model_errors.BrokenModelError` speaks: if windows of three files or
+    clips fail in the same way before any is answered, or if the device can no longer be used. So does any exception
+    that is a mistake in the model's code, such as a ``TypeError``.
 
     Args:
         model: a packaged name, a model folder, or the name of an entry point.
@@ -106,17 +116,22 @@ class DecodeRequests(beam.DoFn):
     def process(self, element: Request | tuple[Any, ...]) -> Iterator[Any]:
         """Yields the windows of a file, or a single window for a clip."""
         request = Request(*element)
-        question = Question(ANSWERS, "request", request.question)
+        question = Question(ANSWERS, "request", request.question, literal=True)
         found = (
             [window_of(request.key, request.media, question)]
             if isinstance(request.media, Clip)
-            else self._windows(request.media, Entry(request.start_ms, request.end_ms), question)
+            else self._windows(absolute_uri(request.media), Entry(request.start_ms, request.end_ms), question)
         )
         for outcome in found:
             pair = (request.key, outcome)
             yield TaggedOutput(FAILURES, pair) if isinstance(outcome, Failure) else pair
 
     def _windows(self, uri: str, entry: Entry, question: Question) -> Iterator[Window | Failure]:
+        with captured("probe", unlisted(uri, entry)) as failures:
+            _check_span(uri, entry)
+        if failures:
+            yield from failures
+            return
         planner = Planner((question,), self.identity, WHOLE_CORPUS, History(), self.runtime.decoder, self.runtime.tally)
         for item in planner.plan(NamedFile(uri, entry, uri)):
             if isinstance(item, Failure):
@@ -127,7 +142,7 @@ class DecodeRequests(beam.DoFn):
 
 def window_of(key: Any, clip: Clip, question: Question) -> Window:
     """Returns the window that consists of a clip."""
-    media = MediaFile(f"the clip of {key!r}", clip.nbytes, "")
+    media = MediaFile(f"the clip of {key!r}", clip.nbytes, _content(clip))
     return Window(media, Job(WindowKey(media.media_id, 0, round(clip.seconds * 1000)), (question,)), clip)
 
 
@@ -138,3 +153,19 @@ def rows_of(outcome: Keyed) -> Iterator[Any]:
         yield TaggedOutput(FAILURES, outcome)
     else:
         yield from ((key, row) for _, row in answered.rows)
+
+
+def _content(clip: Clip) -> str:
+    """Returns a digest of what a clip shows and sounds like, and when."""
+    content = hashlib.blake2b(f"{clip.sample_rate} {clip.audio_start} {clip.still}".encode(), digest_size=16)
+    for array in (clip.frames, clip.frame_times, clip.audio):
+        if array is not None:
+            content.update(str(array.shape).encode())
+            content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()
+
+
+def _check_span(uri: str, span: Entry) -> None:
+    if span.start_ms < 0 or (span.end_ms is not None and span.end_ms <= span.start_ms):
+        what = f"got start_ms {span.start_ms} and end_ms {span.end_ms}"
+        raise MediaError("outside", f"{uri}: a span must not start before 0 and must end after its start; {what}")

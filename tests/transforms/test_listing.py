@@ -153,13 +153,14 @@ def test_only_the_span_of_an_entry_is_cut(media, plan, entry):
     whole = jobs(plan(media))[-1].key.end_ms
     assert jobs(entry(media, start_ms=1000))[-1].key.end_ms == whole
     assert jobs(entry(media, end_ms=10_000_000))[-1].key.end_ms == whole
+    assert jobs(entry(media, end_ms=0)) == []
 
 
 def test_a_span_behind_the_end_of_the_file_is_a_failure(media, entry):
     planned = entry(media, start_ms=60_000, labels=(("id", "x"),))
     (row,) = planned[FAILURES]
     assert (row.code, row.stage, row.labels) == ("outside", "probe", (("id", "x"),))
-    assert "before the start of its row in the manifest, 60.0 s" in row.message
+    assert "before the span that is asked for begins, at 60.0 s" in row.message
     assert not planned[MEDIA]
 
 
