@@ -10,7 +10,7 @@ from favor.models.base import GenerationOptions, ModelCard
 from favor.models.placement import Placement, choose_device
 from favor.models.registry import describe
 from pipeline.output.formats import PLAIN, Layout
-from transforms.elements import LANGUAGE_PLACEHOLDER, WHOLE_CORPUS, Identity, Question, Shard, identify
+from transforms.elements import LANGUAGE_PLACEHOLDER, WHOLE_CORPUS, Identity, Question, Shard, check_sound, identify
 from transforms.history import NO_RETRIES, RetryPolicy
 
 CPU_BATCH_SIZE = 8  # the throughput of two cores does not grow beyond it
@@ -163,18 +163,3 @@ class RunOptions:
     def identity(self) -> Identity:
         """What determines the ids of the rows."""
         return self.model.identity(self.corpus.windowing)
-
-
-def check_sound(card: ModelCard, windowing: Windowing) -> None:
-    """Checks that a model can hear the whole of every window.
-
-    Raises:
-        ConfigError: if a window can be longer than the sound that the model hears at once, margins excluded.
-    """
-    longest, heard = windowing.longest_ms, card.needs.longest_window_ms
-    if heard is not None and heard < longest:
-        fitting = heard * windowing.window_ms // longest
-        raise ConfigError(
-            f"{card.name} hears {heard / 1000:g} s of sound at once, but windows can be {longest / 1000:g} s long; "
-            f"use --window-seconds {fitting / 1000:g} or less"
-        )

@@ -19,6 +19,10 @@ from av.video.frame import VideoFrame
 from pipeline.execution.environment import set_up
 
 set_up()  # before anything imports torch
+# Whoever makes ATen compute as on an older processor means oneDNN too: torch's attention in bfloat16 relies on both.
+ONEDNN_SETS = {"default": "SSE41", "avx2": "AVX2", "avx512": "AVX512_CORE"}
+if (instructions := os.environ.get("ATEN_CPU_CAPABILITY")) in ONEDNN_SETS:
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", ONEDNN_SETS[instructions])
 os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # before anything imports gcsfs: emulators speak no gRPC
 
 VARIABLE_RATE_CLOCK = Fraction(1, 60_000)

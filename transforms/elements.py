@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import Any
 
-from favor.errors import MediaError
+from favor.errors import ConfigError, MediaError
 from favor.media.clip import Clip
 from favor.media.corpus.files import WHOLE_FILE, Entry, MediaFile, WindowKey, digest
 from favor.media.needs import ClipNeeds
@@ -116,6 +116,21 @@ class Identity:
 def identify(card: ModelCard, placement: Placement, windowing: Windowing, generation: GenerationOptions) -> Identity:
     """Returns the identity of a model with its placement, windowing and generation settings."""
     return Identity(card.name, card.revision, placement.precision, windowing, card.needs, generation)
+
+
+def check_sound(card: ModelCard, windowing: Windowing) -> None:
+    """Checks that a model can hear the whole of every window.
+
+    Raises:
+        ConfigError: if a window can be longer than the sound that the model hears at once, margins excluded.
+    """
+    longest, heard = windowing.longest_ms, card.needs.longest_window_ms
+    if heard is not None and heard < longest:
+        fitting = heard * windowing.window_ms // longest
+        raise ConfigError(
+            f"{card.name} hears {heard / 1000:g} s of sound at once, but windows can be {longest / 1000:g} s long; "
+            f"use --window-seconds {fitting / 1000:g} or less"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

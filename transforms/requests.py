@@ -19,7 +19,7 @@ from favor.models.base import GenerationOptions
 from favor.models.placement import Placement
 from favor.models.registry import describe
 from transforms.decode import decode_segment
-from transforms.elements import WHOLE_CORPUS, Identity, Job, Question, Segment, Window, identify
+from transforms.elements import WHOLE_CORPUS, Identity, Job, Question, Segment, Window, check_sound, identify
 from transforms.failures import captured, unlisted
 from transforms.generate import ClipModelHandler
 from transforms.history import History
@@ -68,7 +68,7 @@ class AnswerRequests(beam.PTransform):
         batch_size: windows per batch.
 
     Raises:
-        FavorError: if there is no such model.
+        FavorError: if there is no such model, or it cannot hear the whole of a window.
     """
 
     def __init__(
@@ -82,7 +82,9 @@ class AnswerRequests(beam.PTransform):
         super().__init__()
         self._placement = placement or Placement()
         self._generation = generation or GenerationOptions(max_new_tokens=128)
-        self._identity = identify(describe(model), self._placement, windowing or Windowing(), self._generation)
+        card, cut = describe(model), windowing or Windowing()
+        check_sound(card, cut)
+        self._identity = identify(card, self._placement, cut, self._generation)
         self._batch_size = batch_size
 
     def expand(self, requests: beam.PCollection) -> Any:

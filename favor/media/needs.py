@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 from favor.errors import ConfigError
 from favor.media.clip import DEFAULT_FRAMES_PER_SECOND, SAMPLE_RATE
@@ -97,10 +97,16 @@ class ClipNeeds:
         if self.frames_per_second is not None:  # so that equal needs are written alike
             exact = read_fraction(self.frames_per_second, "frames_per_second")
             object.__setattr__(self, "frames_per_second", exact)
-        for name in ("frames_per_second", "max_frames", "sample_rate", "max_sound_ms"):
+            if exact <= 0:
+                raise ConfigError(f"frames_per_second must be positive; got {exact}")
+        for name in ("max_frames", "sample_rate", "max_sound_ms"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ConfigError(f"{name} must be positive; got {value}")
+            if value is not None and (not isinstance(value, int) or value <= 0):
+                raise ConfigError(f"{name} must be positive and whole; got {value}")
+        if self.frame_rule not in get_args(FrameRule):
+            raise ConfigError(f"there is no frame_rule {self.frame_rule!r}; there are {', '.join(get_args(FrameRule))}")
+        if not isinstance(self.frame_size, FrameSize | None):
+            raise ConfigError(f"frame_size must be a Square, a Fit or None; got {self.frame_size!r}")
         if self.sound_margin_ms < 0:
             raise ConfigError(f"sound_margin_ms must not be negative; got {self.sound_margin_ms}")
         if self.max_sound_ms is not None and self.max_sound_ms <= 2 * self.sound_margin_ms:

@@ -100,6 +100,13 @@ class Percent(click.ParamType):
         return share
 
 
+def _named(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Refuses empty names, which an unset variable of a shell leaves: they would mean the current directory."""
+    if not all(value if isinstance(value, tuple) else [value]):
+        raise click.BadParameter("an empty name; name a file, a directory or a URL ('.' is the current directory)")
+    return value
+
+
 def _globs(values: tuple[str, ...]) -> tuple[str, ...]:
     if not all(value.strip(" /.") for value in values):
         raise click.BadParameter("an empty glob leaves out everything; name files or directories, such as '*.wav'")
@@ -150,7 +157,7 @@ def build_corpus(
 corpus_options = OptionGroup(
     "corpus",
     build_corpus,
-    click.argument("corpus", nargs=-1, required=True),
+    click.argument("corpus", nargs=-1, required=True, callback=lambda context, option, value: _named(value)),
     click.option(
         "--window-seconds",
         default=30.0,
@@ -266,7 +273,12 @@ output_options = OptionGroup(
     "output",
     build_output,
     click.option(
-        "-o", "--output", required=True, metavar="DIR", help="Directory for the tables, local or any fsspec URL."
+        "-o",
+        "--output",
+        required=True,
+        metavar="DIR",
+        callback=lambda context, option, value: _named(value),
+        help="Directory for the tables, local or any fsspec URL.",
     ),
     click.option(
         "--format",

@@ -81,7 +81,7 @@ def plan_command(
       favor plan gs://bucket/films --model favor-13b --quantization int4 --workers 2
       favor plan films --prices prices.csv --machine big-gpu --json
     """
-    from pipeline.options import check_sound
+    from transforms.elements import check_sound
 
     chosen = model() if calibrate else None
     if chosen:

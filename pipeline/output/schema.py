@@ -21,6 +21,8 @@ def check_schema(made: Mapping[str, Any], output: str) -> None:
         FavorError: if a newer version has written the output.
     """
     version = made.get("schema", 1)
+    if not isinstance(version, int) or not isinstance(made.get("tables", {}), dict):
+        raise FavorError(f"{output} has a run.json that no run has written; restore it, or choose another --output")
     if version > SCHEMA_VERSION:
         raise FavorError(
             f"{output} holds tables of schema {version}, and this version of favor knows schemas up to "

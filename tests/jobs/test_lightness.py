@@ -43,6 +43,8 @@ def run(place, line):
     [
         # words
         ("caption film.mp4 -o out --nonsense", 2, "--nonsense"),
+        ("caption film.mp4 -o ''", 2, "an empty name"),
+        ("caption film.mp4 '' -o out", 2, "an empty name"),
         ("caption film.mp4 -o out --sample 0%", 2, "'0%' is not a share"),
         ("caption film.mp4 -o out --workers 2 --runner DataflowRunner", 2, "--workers is for this machine"),
         ("caption film.mp4 -o out --partition-by year", 1, "--partition-by 'year'"),

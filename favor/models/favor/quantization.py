@@ -86,6 +86,8 @@ def _int4_linear(weight: Tensor) -> nn.Module:
     form |= {"compress_statistics": False, "bnb_quantized": True, "module": layer}
     layer.weight = Params4bit(codes, requires_grad=False, quant_state=state, **form)
     layer.quant_state = state
+    # bitsandbytes would pack the weights for processors with AVX512-BF16, and fail unless 32 divides the outputs.
+    layer.support_avx512bf16_for_cpu = False
     return layer
 
 
