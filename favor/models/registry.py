@@ -1,7 +1,8 @@
 """Models by name: packaged models, model folders, and entry points that other distributions register."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
@@ -85,13 +86,45 @@ def _model_type(folder: Path, registered: Mapping[str, EntryPoint]) -> str | Non
 
 def _load(point: EntryPoint) -> ModelFamily:
     source = f"the model {point.name!r} that {point.dist.name if point.dist else 'a distribution'} registers"
-    try:
+    with _in_one_line(f"{source} as {point.value} cannot be loaded"):
         family = point.load()
-    except Exception as error:  # third-party code may raise anything
-        raise FavorError(f"{source} as {point.value} cannot be loaded: {type(error).__name__}: {error}") from error
     if isinstance(family, type):
         raise FavorError(f"{source} as {point.value} is a class; register an instance of it")
     missing = [method for method in ("describe", "open") if not callable(getattr(family, method, None))]
     if missing:
         raise FavorError(f"{source} as {point.value} has no method {missing[0]}(); see favor.models.base.ModelFamily")
-    return family
+    return _RegisteredFamily(family, source)
+
+
+class _RegisteredFamily:
+    """A family of another distribution, whose code may raise anything.
+
+    Args:
+        family: the family.
+        source: what it is and where it comes from, for messages.
+    """
+
+    def __init__(self, family: ModelFamily, source: str) -> None:
+        self._family = family
+        self._source = source
+
+    def describe(self, name: str) -> ModelCard:
+        """Returns the model's card."""
+        with _in_one_line(f"{self._source} cannot be described"):
+            return self._family.describe(name)
+
+    def open(self, name: str, placement: Placement) -> ClipModel:
+        """Loads the model."""
+        with _in_one_line(f"{self._source} cannot be opened"):
+            return self._family.open(name, placement)
+
+
+@contextlib.contextmanager
+def _in_one_line(what: str) -> Iterator[None]:
+    """Turns what third-party code raises in the block into an error that says whose it is."""
+    try:
+        yield
+    except FavorError:
+        raise
+    except Exception as error:
+        raise FavorError(f"{what}: {type(error).__name__}: {error}") from error

@@ -87,6 +87,25 @@ def test_a_broken_entry_point_is_named_in_one_line(register, value, message):
     assert describe("favor-mini").name == "favor-mini"
 
 
+RAISING = """
+class Family:
+    def describe(self, name):
+        return {}[name]
+    def open(self, name):
+        pass
+FAMILY = Family()
+"""
+
+
+def test_what_a_family_of_others_raises_is_named_in_one_line(register, tmp_path):
+    (tmp_path / "raising.py").write_text(RAISING)
+    register({"raising": "raising:FAMILY"}, tmp_path / "raising.py")
+    with pytest.raises(FavorError, match=r"^the model 'raising' that others registers cannot be described: KeyError: "):
+        describe("raising")
+    with pytest.raises(FavorError, match=r"^the model 'raising' that others registers cannot be opened: TypeError: "):
+        open_model("raising")
+
+
 def test_a_placement_is_checked_before_anything_is_loaded():
     with pytest.raises(FavorError, match="dtype 'float8' is unknown"):
         Placement(dtype="float8")
