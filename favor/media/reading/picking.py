@@ -1,5 +1,6 @@
 """Choosing the frames of a window by one of two rules."""
 
+import math
 from fractions import Fraction
 from typing import Protocol
 
@@ -82,15 +83,17 @@ class NativePicker:
         self.full = False
         self._start, self._end, self._max_frames = start, end, max_frames
         self._every: _Collected | None = _Collected(second, scale)
+        self._latest = -math.inf
         self._steps: EvenPicker | None = None
         if max_frames is not None:
             self._steps = EvenPicker(start, end, second, scale, Fraction(max_frames * second, end - start))
 
     def offer(self, time: int, frame: VideoFrame) -> None:
-        """Takes a frame if it begins in the window."""
+        """Takes a frame if it begins in the window, and not before the last one, as it may in a damaged file."""
         if self._steps is not None:
             self._steps.offer(time, frame)
-        if self._every is not None:
+        if self._every is not None and time >= self._latest:
+            self._latest = time
             self._every.add(time - self._start, frame, int(time < self._end))
             if self._max_frames is not None and len(self._every) > self._max_frames:
                 self._every = None

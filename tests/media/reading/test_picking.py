@@ -3,6 +3,7 @@ import pytest
 
 from favor.media.decode import read_clip
 from favor.media.needs import ClipNeeds
+from favor.media.reading.picking import NativePicker
 from favor.media.sampling import second_spans
 
 
@@ -45,3 +46,12 @@ def test_the_last_second_ends_with_the_window():
     assert second_spans(2500, 1000) == [(0, 1000), (1000, 2000), (1500, 2500)]
     assert second_spans(400, 1000) == [(0, 400)]
     assert second_spans(1000, 1000) == [(0, 1000)]
+
+
+def test_frames_that_a_damaged_file_shows_too_late_are_left_out_at_the_native_rate():
+    picker = NativePicker(0, 1000, 1000, lambda frame: np.full((2, 2, 3), frame, np.uint8), max_frames=None)
+    for number, time in enumerate([-100, 0, 400, 200, 400, 900]):
+        picker.offer(time, number)
+    images, times = picker.frames()
+    assert times.tolist() == [0, 0.4, 0.4, 0.9]
+    assert images[:, 0, 0, 0].tolist() == [1, 2, 4, 5]
